@@ -1,0 +1,1 @@
+//! Routes queries to the three parties.

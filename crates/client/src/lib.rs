@@ -1,0 +1,1 @@
+//! The client: encode, share, seal, submit, open.

@@ -1,0 +1,1 @@
+//! Dealer and evaluator programs over a session.

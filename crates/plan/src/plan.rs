@@ -1,0 +1,141 @@
+use serde::{Deserialize, Serialize};
+
+use crate::op::{Op, ValueId};
+
+/// A compiled model.
+///
+/// Shapes are per sample: a session of batch `n` runs the plan on `n` samples at once, each value holding `n` times its
+/// shape, samples outermost. Step `i` defines value `i`, and uses only values of earlier steps.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Plan {
+    /// Version of this format; readers refuse any other.
+    pub format: u16,
+    /// The model's name.
+    pub name: String,
+    /// Bits of a ring element: 32 or 64.
+    pub ring_bits: u8,
+    /// What the client gives, in the model's order.
+    pub inputs: Vec<Input>,
+    /// What the client gets, in the model's order.
+    pub outputs: Vec<Output>,
+    /// The secret weights the steps use; the values are shared apart from the plan.
+    pub parameters: Vec<Parameter>,
+    /// The steps, in order of execution.
+    pub steps: Vec<Step>,
+}
+
+/// One step and the value it defines.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Step {
+    /// The name of the node of the source model that this step (or the most of it) comes from.
+    pub source: String,
+    /// What is computed.
+    pub op: Op,
+    /// The value that the step defines.
+    pub value: Value,
+}
+
+/// A secret tensor that a step defines.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Value {
+    /// Shape of one sample, row-major.
+    pub shape: Vec<u32>,
+    /// The value v stands for v / 2^fraction_bits.
+    pub fraction_bits: u8,
+    /// How large the integer may be.
+    pub bound: Bound,
+    /// What the parties hold of it.
+    pub form: Form,
+}
+
+/// A bound on an integer value: |v| < 2^bits.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Bound {
+    /// The exponent.
+    pub bits: u8,
+    /// Where the bound comes from.
+    pub origin: Origin,
+}
+
+/// Where a bound comes from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Origin {
+    /// Interval arithmetic over the weights and the declared input ranges: cannot be exceeded.
+    Proven,
+    /// The largest magnitude seen on calibration samples, widened by `margin_bits`. An input that exceeds it gives a wrong answer.
+    Calibrated {
+        /// log2 of the safety factor.
+        margin_bits: u8,
+    },
+}
+
+/// What the parties hold of a value x.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Form {
+    /// x = m - l0 - l1: evaluator 0 holds (m, l0), evaluator 1 holds (m, l1), the dealer holds (l0, l1).
+    Masked,
+    /// x = m - r: both evaluators hold m, the dealer holds r. Every masked value can be read in this form.
+    Opened,
+}
+
+/// One input of the model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Input {
+    /// The name in the source model.
+    pub name: String,
+    /// Shape of one sample.
+    pub shape: Vec<u32>,
+    /// Whether the client's array has a batch axis before the sample's axes.
+    pub batched: bool,
+    /// Fractional bits of the encoding.
+    pub fraction_bits: u8,
+    /// Smallest and largest number the plan's bounds allow; a client refuses anything outside.
+    pub range: (f64, f64),
+}
+
+/// One output of the model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Output {
+    /// The name in the source model.
+    pub name: String,
+    /// The value that is revealed to the client.
+    pub value: ValueId,
+    /// Shape of one sample as the client sees it.
+    pub shape: Vec<u32>,
+    /// Whether the client's array has a batch axis before the sample's axes.
+    pub batched: bool,
+    /// What the client computes from the decoded numbers.
+    pub decode: Decode,
+}
+
+/// The client's last computation, on numbers it alone holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum Decode {
+    /// The numbers as they are.
+    Identity,
+    /// 1 / (1 + e^-x), elementwise.
+    Sigmoid,
+    /// Softmax along one axis of the sample's shape.
+    Softmax {
+        /// The axis.
+        axis: u32,
+    },
+    /// The logarithm of softmax along one axis.
+    LogSoftmax {
+        /// The axis.
+        axis: u32,
+    },
+    /// The number is the index of the largest class; nothing else of the output is revealed.
+    Label,
+}
+
+/// One secret weight tensor.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Parameter {
+    /// The name of the initialiser or node it comes from.
+    pub source: String,
+    /// Row-major shape.
+    pub shape: Vec<u32>,
+    /// Fractional bits of the encoding.
+    pub fraction_bits: u8,
+}

@@ -1,0 +1,1 @@
+//! Replicated sharing and the envelopes that carry shares.

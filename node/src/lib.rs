@@ -1,0 +1,1 @@
+//! One party: serves its share of every session.
