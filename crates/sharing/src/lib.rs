@@ -1,1 +1,3 @@
 //! Replicated sharing and the envelopes that carry shares.
+
+pub mod replicated;
