@@ -1,0 +1,154 @@
+use serde::{Deserialize, Serialize};
+use tercet_ids::{PartyId, PlanDigest, QueryId, Roles, SessionId};
+
+use crate::codec::Message;
+use crate::failure::Failure;
+use crate::model::{Model, ModelName};
+use crate::opaque::Opaque;
+use crate::report::PartyReport;
+
+/// What the coordinator asks of a node: one request a stream, answered by one [`NodeReply`].
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum NodeRequest {
+    /// How are you? Sent each second.
+    Ping,
+    /// The plan of a model that the node serves.
+    Describe {
+        /// Which.
+        model: ModelName,
+    },
+    /// First half of a deployment: check and store, don't serve yet.
+    Load(Load),
+    /// Second half, once all three have loaded: serve it.
+    Activate {
+        /// The deployment that was loaded.
+        deployment: QueryId,
+    },
+    /// Instead of `Activate`: forget what was loaded.
+    Discard {
+        /// The deployment that was loaded.
+        deployment: QueryId,
+    },
+    /// Compute one session.
+    Run(Run),
+    /// Stop a session; its `Run` is answered with a failure. No error if there is no such session.
+    Cancel {
+        /// Which.
+        session: SessionId,
+    },
+}
+
+impl Message for NodeRequest {
+    const NAME: &'static str = "control request";
+}
+
+/// A party's part of a model.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Load {
+    /// Drawn by the model's owner; the envelope is bound to it.
+    pub deployment: QueryId,
+    /// The name to serve it under.
+    pub name: ModelName,
+    /// The serialised plan.
+    pub plan: Opaque,
+    /// This party's components of the parameters.
+    pub envelope: Opaque,
+}
+
+/// A party's part of a query.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Run {
+    /// Drawn by the coordinator; a node refuses one it has seen.
+    pub session: SessionId,
+    /// Drawn by the client; the envelope is bound to it.
+    pub query: QueryId,
+    /// The model; its digest and deployment must be the ones the node serves.
+    pub model: Model,
+    /// Samples; must be what the envelope says.
+    pub batch: u32,
+    /// Who deals and who evaluates.
+    pub roles: Roles,
+    /// Milliseconds left.
+    pub deadline_ms: u64,
+    /// This party's components of the input, and the client's reply key.
+    pub envelope: Opaque,
+}
+
+/// What a node answers.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub enum NodeReply {
+    /// To `Ping`.
+    Pong(Pong),
+    /// To `Describe`.
+    Described {
+        /// The model.
+        model: Model,
+        /// The serialised plan.
+        plan: Opaque,
+        /// Most samples of one session that the node's limits allow for this plan.
+        batch_max: u32,
+    },
+    /// To `Load`.
+    Loaded {
+        /// The plan, as the node computed its digest.
+        digest: PlanDigest,
+    },
+    /// To `Activate`.
+    Activated(Model),
+    /// To `Discard`.
+    Discarded,
+    /// To `Run`.
+    Done(Done),
+    /// To `Cancel`.
+    Cancelled,
+    /// To any request.
+    Failed(Failure),
+}
+
+impl Message for NodeReply {
+    const NAME: &'static str = "control reply";
+}
+
+/// What a node says of itself.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Pong {
+    /// Which party answers.
+    pub party: PartyId,
+    /// Whether it takes sessions.
+    pub state: NodeState,
+    /// The models it serves, in the order of their names.
+    pub models: Vec<Model>,
+    /// Its two peers, in index order.
+    pub links: [LinkStatus; 2],
+    /// Sessions it works on.
+    pub sessions: u32,
+}
+
+/// Whether a node takes sessions.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+pub enum NodeState {
+    /// Still loading its models.
+    Starting,
+    /// Takes sessions.
+    Ready,
+    /// Finishes what it has and takes nothing new.
+    Stopping,
+}
+
+/// A node's connection to one peer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct LinkStatus {
+    /// The peer.
+    pub peer: PartyId,
+    /// Round-trip time in microseconds, or `None` while not connected.
+    pub round_trip_us: Option<u32>,
+}
+
+/// What a party computed.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// The output share, sealed to the client's reply key.
+    pub result: Opaque,
+    /// What it cost.
+    pub report: PartyReport,
+}
