@@ -107,7 +107,8 @@ pub enum Op {
     },
     /// The largest of each window of a `[channels, height, width]` operand, without padding, of `floor(x / 2^shift)`. Opened to masked.
     ///
-    /// Windows of up to four candidates (zero included) take all pairs at once: the rounds of the comparison plus two; larger ones take levels of four.
+    /// Windows of up to four elements take all pairs (zero among them) at once: the rounds of the comparison plus two; larger ones take
+    /// levels of four.
     MaxPool {
         /// The operand.
         of: ValueId,
@@ -208,7 +209,8 @@ pub struct Window {
 
 /// How `x >= 0` is decided: on the low `bits` bits, of which the lowest `drop` are ignored.
 ///
-/// Right for |x| < 2^(bits-1) except that x in [-2^drop, 0) may count as not negative, and x in [0, 2^drop) as negative.
+/// Right for |x| up to [`Comparison::limit`], except that x in [-2^drop, 0) may count as not negative; and a difference of two secret
+/// values between -2^(drop+1) and 2^drop may count as either. Nothing is excepted when `drop` is 0.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
 pub struct Comparison {
     /// `k` in the protocol's formulas.
