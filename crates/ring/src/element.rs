@@ -2,11 +2,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-mod sealed {
-    pub trait Sealed {}
-    impl Sealed for u32 {}
-    impl Sealed for u64 {}
-}
+use crate::kernel::Accelerated;
 
 /// Which of the two rings a plan computes in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -39,7 +35,9 @@ impl fmt::Display for RingKind {
 }
 
 /// An element of Z_2^32 or Z_2^64, stored as `u32` or `u64`. All arithmetic wraps.
-pub trait Ring: Copy + Default + Send + Sync + Zeroize + sealed::Sealed + 'static {
+///
+/// Sealed: there is a kernel for each of the two words, and no other word can be a ring.
+pub trait Ring: Copy + Default + Send + Sync + Zeroize + Accelerated + 'static {
     /// The ring this type stands for.
     const KIND: RingKind;
     /// Bits of an element, `l` in the protocol's formulas.

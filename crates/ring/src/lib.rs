@@ -2,8 +2,14 @@
 //!
 //! This crate knows arithmetic and nothing else: no parties, no keys' meaning, no network, no models.
 
+mod bit_planes;
 mod element;
+mod encoding;
+pub mod kernel;
 mod secret;
+pub mod vector;
 
+pub use bit_planes::{BitPlanes, slice_bits, unslice};
 pub use element::{Ring, RingKind};
+pub use encoding::{WrongLength, from_bytes, narrow_len, pack_narrow, to_bytes, unpack_narrow};
 pub use secret::Secret;

@@ -1,0 +1,22 @@
+//! The fast inner loops: matrix products, convolutions, the AES counter stream and bit transposes.
+//!
+//! Each has a portable form and forms for the vector instructions of x86-64, picked at run time by what the processor has; all give the
+//! same bits. This module is the only place in the workspace with `unsafe` code: vector instructions and the pointers they load through.
+
+#![allow(
+    unsafe_code,
+    reason = "vector instructions and strided stores have no safe interface"
+)]
+
+mod accelerated;
+pub mod aes_ctr;
+mod bits;
+pub mod conv;
+pub mod gemm;
+mod tier;
+
+pub(crate) use accelerated::Accelerated;
+pub use tier::vectorize;
+
+/// Multiply-accumulates from which on a product is spread over rayon's current pool: about 0.1 ms of one core, ten times what waking another takes.
+const PARALLEL_PRODUCTS: usize = 1 << 22;
