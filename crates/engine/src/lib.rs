@@ -2,6 +2,11 @@
 //!
 //! One session runs one plan on one batch of shared inputs, at three parties. This crate draws the masks, runs the protocols
 //! and counts what they cost. It knows links that carry frames; it does not know sockets, files, models' formats or clients.
+//!
+//! A protocol that turns an opened value x = m - r into a masked one has two functions:
+//! * `deal(dealer, .., r)` at the dealer, which draws masks of inner openings and deals; it neither draws nor needs the mask of the result;
+//! * `evaluate(evaluator, .., m, mask)` at both evaluators, which gives m of the result. `mask` is the evaluator's own half of the mask of
+//!   the result: the executor draws it ahead of the input, at [`RESULT_MASK`], so that products with it can be preprocessed.
 
 mod channel;
 mod dealer;
@@ -23,3 +28,4 @@ pub use frame::{FRAME_BYTES_MAX, FrameTag};
 pub use keys::{KeyBinding, PairSecret, SessionKey};
 pub use link::{FRAMES_AHEAD, Link, LinkError, Links};
 pub use meter::{Meter, StepTraffic};
+pub use prf::RESULT_MASK;

@@ -5,6 +5,9 @@ use tercet_ring::{BitPlanes, Ring, Secret};
 
 use crate::keys::SessionKey;
 
+/// The slot of the mask of a step's result. Protocols number the slots of everything else they draw from zero.
+pub const RESULT_MASK: u32 = u32::MAX;
+
 /// The pseudorandom function that a pair has in common in one session: AES-128 in counter mode.
 ///
 /// A draw is addressed by a step of the plan and a slot within the step; its counter blocks are step (32 bits), slot (32 bits), block (64
