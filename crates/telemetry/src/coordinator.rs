@@ -1,0 +1,86 @@
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
+use tercet_ids::PartyId;
+
+use crate::labels::{Label, Outcome, Phase};
+use crate::names::{MODELS_MAX, OTHER_MODEL, PHASE_DURATION, QUERIES, QUERY_DURATION};
+use crate::peers::PeerMetrics;
+use crate::queue::QueueMetrics;
+use crate::registry::Registry;
+
+/// All the coordinator reports. Every series exists from the start, at 0.
+#[derive(Clone)]
+pub struct CoordinatorMetrics {
+    /// What waits and what runs.
+    pub queue: QueueMetrics,
+    /// Connections to the nodes.
+    pub nodes: PeerMetrics,
+    queries: IntCounterVec,
+    durations: HistogramVec,
+    phases: HistogramVec,
+    known: Arc<Mutex<HashMap<String, Handles>>>,
+}
+
+#[derive(Clone)]
+struct Handles {
+    queries: Vec<IntCounter>,
+    duration: Histogram,
+    queue: Histogram,
+}
+
+impl CoordinatorMetrics {
+    /// Registers the metrics of a coordinator whose queue holds `capacity` queries. Once a registry.
+    pub fn new(registry: &Registry, capacity: usize) -> CoordinatorMetrics {
+        let metrics = CoordinatorMetrics {
+            queue: QueueMetrics::new(registry, capacity),
+            nodes: PeerMetrics::new(registry, &PartyId::ALL),
+            queries: registry.counters(QUERIES),
+            durations: registry.latencies(QUERY_DURATION),
+            phases: registry.latencies(PHASE_DURATION),
+            known: Arc::default(),
+        };
+        metrics.handles(OTHER_MODEL);
+        metrics
+    }
+
+    /// Makes a deployed model's series.
+    pub fn deployed(&self, model: &str) {
+        self.handles(model);
+    }
+
+    /// A query left the queue after this time. `model` is `None` if no such model is deployed.
+    pub fn dequeued(&self, model: Option<&str>, waited: Duration) {
+        self.handles(model.unwrap_or(OTHER_MODEL))
+            .queue
+            .observe(waited.as_secs_f64());
+    }
+
+    /// A query was answered, well or not; call it once for each. `model` is `None` if no such model is deployed.
+    pub fn answered(&self, model: Option<&str>, outcome: Outcome, time: Duration) {
+        let handles = self.handles(model.unwrap_or(OTHER_MODEL));
+        handles.queries[outcome.index()].inc();
+        handles.duration.observe(time.as_secs_f64());
+    }
+
+    fn handles(&self, model: &str) -> Handles {
+        // The map holds handles only; a panic elsewhere can't have left it half written.
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let model = if known.contains_key(model) || known.len() <= MODELS_MAX {
+            model
+        } else {
+            OTHER_MODEL
+        };
+        let make = || Handles {
+            queries: Outcome::ALL
+                .iter()
+                .map(|outcome| self.queries.with_label_values(&[model, outcome.value()]))
+                .collect(),
+            duration: self.durations.with_label_values(&[model]),
+            queue: self.phases.with_label_values(&[model, Phase::Queue.value()]),
+        };
+        known.entry(model.to_owned()).or_insert_with(make).clone()
+    }
+}
