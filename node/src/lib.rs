@@ -1,1 +1,5 @@
 //! One party: serves its share of every session.
+
+mod agreement;
+mod parking;
+mod seen;

@@ -122,6 +122,8 @@ pub struct Pong {
     pub links: [LinkStatus; 2],
     /// Sessions it works on.
     pub sessions: u32,
+    /// Most sessions it works on at once.
+    pub sessions_max: u32,
 }
 
 /// Whether a node takes sessions.
