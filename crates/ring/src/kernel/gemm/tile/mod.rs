@@ -1,5 +1,11 @@
 //! The innermost product: a panel of at most six rows times a panel of at most four strips of columns.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "x86_64")]
+mod avx512;
+mod portable;
+
 use crate::Ring;
 use crate::kernel::tier::Tier;
 
@@ -47,9 +53,16 @@ macro_rules! multiply_add {
         /// The pointers are valid for what [`Tile`] says stands behind them, `out` for writing and aliased by nobody, and the processor
         /// has `tier`.
         pub(crate) unsafe fn $name(tier: Tier, tile: &Tile<$word>) {
+            debug_assert!((1..=PANEL_ROWS).contains(&tile.rows) && (1..=PANEL_STRIPS).contains(&tile.strips));
             match tier {
                 // SAFETY: the caller's promise.
-                _ => unsafe { portable(tile) },
+                Tier::Portable => unsafe { portable::multiply_add(tile) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Tier::Avx2 => unsafe { avx2::$name(tile) },
+                // SAFETY: as above.
+                #[cfg(target_arch = "x86_64")]
+                Tier::Avx512 => unsafe { avx512::$name(tile) },
             }
         }
     };
@@ -57,33 +70,3 @@ macro_rules! multiply_add {
 
 multiply_add!(multiply_add_u32, u32);
 multiply_add!(multiply_add_u64, u64);
-
-/// # Safety
-/// As [`multiply_add_u32`].
-unsafe fn portable<R: Ring>(tile: &Tile<R>) {
-    let width = strip::<R>();
-    for strip in 0..tile.strips {
-        for row in 0..tile.rows {
-            let mut sums = [R::ZERO; 16];
-            for k in 0..tile.inner {
-                // SAFETY: `k`, `row` and `strip` are within what the tile says stands behind its pointers.
-                let (factor, columns) = unsafe {
-                    let columns = tile.right.add(k * tile.right_stride + strip * width);
-                    (
-                        *tile.left.add(k * tile.rows + row),
-                        std::slice::from_raw_parts(columns, width),
-                    )
-                };
-                for (sum, &column) in sums.iter_mut().zip(columns) {
-                    *sum = sum.plus(factor.times(column));
-                }
-            }
-            // SAFETY: as above, and nobody else has the tile.
-            let out =
-                unsafe { std::slice::from_raw_parts_mut(tile.out.add(row * tile.out_stride + strip * width), width) };
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = out.plus(sum);
-            }
-        }
-    }
-}

@@ -1,0 +1,174 @@
+//! Throughput of the kernels. `cargo bench -p tercet-ring`; the item counts are multiply-accumulates, bytes or elements.
+
+use divan::counter::{BytesCount, ItemsCount};
+use divan::{Bencher, black_box};
+use ndarray::Array2;
+use ndarray::linalg::general_mat_mul;
+use tercet_ring::kernel::aes_ctr::AesCtr;
+use tercet_ring::kernel::conv::{ConvGeometry, PackedKernels};
+use tercet_ring::kernel::gemm::{self, PackedMatrix};
+use tercet_ring::{Ring, pack_narrow, slice_bits, unpack_narrow, unslice, vector};
+
+fn main() {
+    divan::main();
+}
+
+fn noise<R: Ring>(len: usize) -> Vec<R> {
+    let mut elements = vec![R::ZERO; len];
+    AesCtr::new(&[7; 16]).fill(0, 0, &mut elements);
+    elements
+}
+
+/// Rows, inner, columns.
+const PRODUCTS: &[[usize; 3]] = &[
+    [512, 512, 512],
+    [128, 784, 128],
+    [1, 784, 128],
+    [4, 784, 128],
+    [1, 4096, 4096],
+    [1, 256, 10],
+    [16, 800, 500],
+    [64, 64, 64],
+];
+
+#[divan::bench(types = [u32, u64], args = PRODUCTS)]
+fn gemm_packed<R: Ring>(bencher: Bencher, &[rows, inner, columns]: &[usize; 3]) {
+    let left = noise::<R>(rows * inner);
+    let right = PackedMatrix::new(inner, columns, &noise::<R>(inner * columns));
+    let mut out = vec![R::ZERO; rows * columns];
+    bencher
+        .counter(ItemsCount::new(rows * inner * columns))
+        .bench_local(|| right.multiply_add(rows, black_box(&left), black_box(&mut out)));
+}
+
+#[divan::bench(types = [u32, u64], args = PRODUCTS)]
+fn gemm_unpacked<R: Ring>(bencher: Bencher, &[rows, inner, columns]: &[usize; 3]) {
+    let (left, right) = (noise::<R>(rows * inner), noise::<R>(inner * columns));
+    let mut out = vec![R::ZERO; rows * columns];
+    bencher
+        .counter(ItemsCount::new(rows * inner * columns))
+        .bench_local(|| {
+            gemm::gemm(
+                rows,
+                inner,
+                columns,
+                black_box(&left),
+                black_box(&right),
+                black_box(&mut out),
+            )
+        });
+}
+
+/// What floats can do on this machine, on one thread.
+#[divan::bench(args = PRODUCTS)]
+fn gemm_float(bencher: Bencher, &[rows, inner, columns]: &[usize; 3]) {
+    let left = Array2::from_elem((rows, inner), 1.5f32);
+    let right = Array2::from_elem((inner, columns), 0.5f32);
+    let mut out = Array2::zeros((rows, columns));
+    bencher
+        .counter(ItemsCount::new(rows * inner * columns))
+        .bench_local(|| general_mat_mul(1.0, black_box(&left), black_box(&right), 0.0, black_box(&mut out)));
+}
+
+fn square(channels: usize, size: usize, outputs: usize, kernel: usize, stride: usize, pad: usize) -> ConvGeometry {
+    ConvGeometry {
+        channels,
+        input: [size; 2],
+        outputs,
+        kernel: [kernel; 2],
+        stride: [stride; 2],
+        dilation: [1; 2],
+        pad_before: [pad; 2],
+        pad_after: [pad; 2],
+        groups: 1,
+    }
+}
+
+/// Layers of LeNet, of ResNet-20 on 32 x 32 pixels, of ResNet-50 and of a depthwise network.
+fn layer(name: &str) -> ConvGeometry {
+    match name {
+        "lenet 1" => square(1, 28, 20, 5, 1, 0),
+        "lenet 2" => square(20, 12, 50, 5, 1, 0),
+        "resnet20 stage 1" => square(16, 32, 16, 3, 1, 1),
+        "resnet20 stage 2" => square(32, 16, 32, 3, 1, 1),
+        "resnet20 stage 3" => square(64, 8, 64, 3, 1, 1),
+        "resnet20 down" => square(16, 32, 32, 3, 2, 1),
+        "resnet50 3x3" => square(128, 28, 128, 3, 1, 1),
+        "resnet50 1x1" => square(256, 56, 64, 1, 1, 0),
+        "depthwise 3x3" => ConvGeometry {
+            groups: 64,
+            ..square(64, 56, 64, 3, 1, 1)
+        },
+        "depthwise 5x5 down" => ConvGeometry {
+            groups: 64,
+            ..square(64, 56, 64, 5, 2, 2)
+        },
+        _ => unreachable!("the names are those below"),
+    }
+}
+
+#[divan::bench(types = [u32, u64], args = [
+    "lenet 1", "lenet 2", "resnet20 stage 1", "resnet20 stage 2", "resnet20 stage 3", "resnet20 down", "resnet50 3x3",
+    "resnet50 1x1", "depthwise 3x3", "depthwise 5x5 down",
+])]
+fn conv<R: Ring>(bencher: Bencher, name: &str) {
+    let geometry = layer(name);
+    let kernels = PackedKernels::new(geometry, &noise::<R>(geometry.kernels_len()));
+    let input = noise::<R>(geometry.input_len());
+    let mut out = vec![R::ZERO; geometry.output_len()];
+    let products = geometry.kernels_len() * geometry.output_len() / geometry.outputs;
+    bencher
+        .counter(ItemsCount::new(products))
+        .bench_local(|| kernels.multiply_add(1, black_box(&input), black_box(&mut out)));
+}
+
+#[divan::bench(args = [256, 64 << 10, 4 << 20])]
+fn aes_ctr(bencher: Bencher, len: usize) {
+    let key = AesCtr::new(&[7; 16]);
+    let mut bytes = vec![0u8; len];
+    bencher
+        .counter(BytesCount::new(len))
+        .bench_local(|| key.fill_bytes(1, 2, black_box(&mut bytes)));
+}
+
+const LANES: usize = 1 << 16;
+
+#[divan::bench(types = [u32, u64], args = [1, 20, 32])]
+fn bits_slice<R: Ring>(bencher: Bencher, count: u32) {
+    let elements = noise::<R>(LANES);
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| slice_bits(black_box(&elements), 0, count));
+}
+
+#[divan::bench(types = [u32, u64])]
+fn bits_unslice<R: Ring>(bencher: Bencher) {
+    let plane = noise::<u64>(LANES / 64);
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| unslice::<R>(black_box(&plane), LANES));
+}
+
+#[divan::bench(types = [u32, u64], args = [8, 13])]
+fn narrow_pack<R: Ring>(bencher: Bencher, bits: u32) {
+    let elements = noise::<R>(LANES);
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| pack_narrow(bits, black_box(&elements)));
+}
+
+#[divan::bench(types = [u32, u64], args = [8, 13])]
+fn narrow_unpack<R: Ring>(bencher: Bencher, bits: u32) {
+    let bytes = pack_narrow(bits, &noise::<R>(LANES));
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| unpack_narrow::<R>(bits, black_box(&bytes), LANES));
+}
+
+#[divan::bench(types = [u32, u64])]
+fn vector_add_product<R: Ring>(bencher: Bencher) {
+    let (mut to, left, right) = (noise::<R>(LANES / 8), noise::<R>(LANES / 8), noise::<R>(LANES / 8));
+    bencher
+        .counter(ItemsCount::new(LANES / 8))
+        .bench_local(|| vector::add_product(black_box(&mut to), black_box(&left), black_box(&right)));
+}
