@@ -42,6 +42,13 @@ impl Comparison {
         }
     }
 
+    /// The comparison on the fewest bits whose [`Comparison::limit`] is at least `reach`; `None` when the ring has too few.
+    pub fn covering(reach: u64, drop: u8, ring: RingKind) -> Option<Comparison> {
+        (2..=ring.bits() as u8)
+            .map(|bits| Comparison { bits, drop })
+            .find(|comparison| comparison.check(ring).is_ok() && comparison.limit() >= reach)
+    }
+
     /// Whether the comparison makes sense in a ring.
     pub fn check(self, ring: RingKind) -> Result<(), ComparisonFault> {
         if u32::from(self.bits) > ring.bits() {
@@ -268,5 +275,17 @@ mod tests {
         // The sign and one bit: what is compared is one of three quantities at most, so nothing but zero is safe.
         assert_eq!(Comparison { bits: 8, drop: 6 }.limit(), 0);
         assert_eq!(Comparison { bits: 0, drop: 0 }.limit(), 0);
+    }
+
+    #[test]
+    fn the_covering_comparison_is_the_narrowest() {
+        let covering = |reach, drop| Comparison::covering(reach, drop, RingKind::Z32).map(|comparison| comparison.bits);
+        assert_eq!(covering(127, 0), Some(8));
+        assert_eq!(covering(128, 0), Some(9));
+        assert_eq!(covering(112, 3), Some(8));
+        assert_eq!(covering(113, 3), Some(9));
+        assert_eq!(covering((1 << 31) - 1, 0), Some(32));
+        assert_eq!(covering((1 << 31) - 1, 1), None);
+        assert_eq!(covering(0, 31), None);
     }
 }

@@ -2,12 +2,27 @@
 //!
 //! A plan holds no weights. It knows nothing of ONNX, of secrecy or of networks.
 
+mod array;
 mod comparison;
+pub mod cost;
+mod decode;
+mod encode;
+mod format;
+mod geometry;
+mod integers;
+pub mod limits;
 mod op;
 mod plan;
 mod tournament;
+mod validate;
 
+pub use array::{Array, ShapeMismatch};
 pub use comparison::{ComparisonFault, Layout};
+pub use decode::DecodeError;
+pub use encode::{EncodeError, Encoded};
+pub use format::PlanError;
+pub use integers::{Integers, Parameters, ParametersFault};
 pub use op::{Comparison, ConvGeometry, Op, ParameterId, Term, ValueId, Window};
-pub use plan::{Bound, Decode, Form, Input, Origin, Output, Parameter, Plan, Step, Value};
+pub use plan::{Bound, Decode, FORMAT, Form, Input, Origin, Output, Parameter, Plan, Step, Value};
 pub use tournament::{Group, Tournament};
+pub use validate::{Place, PlanFault, Rule};

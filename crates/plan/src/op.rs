@@ -56,13 +56,15 @@ pub enum Op {
     /// Local: repeats the operand to the result's shape by the rules of numpy. Keeps the form.
     Broadcast(ValueId),
     /// Local: sums over a two-dimensional window of a `[channels, height, width]` operand, without padding. Keeps the form.
+    ///
+    /// A mean over `2^s` elements is a sum whose result has `s` fractional bits more.
     SumPool {
         /// The operand.
         of: ValueId,
         /// The window.
         window: Window,
     },
-    /// Local: sums along axes, which the result no longer has. Keeps the form.
+    /// Local: sums along axes, which the result no longer has. Keeps the form. A mean over `2^s` elements as with [`Op::SumPool`].
     SumAxes {
         /// The operand.
         of: ValueId,
@@ -70,6 +72,8 @@ pub enum Op {
         axes: Vec<u32>,
     },
     /// Local: `constant + sum of factor * operand` over operands of the result's shape, with public integers. All masked or all opened.
+    ///
+    /// The fractional bits that the result has beyond an operand's are carried by its factor.
     Combine {
         /// Operands and their factors.
         terms: Vec<(ValueId, i64)>,
@@ -130,6 +134,50 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// The name used in tables, messages and metrics.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Op::Input(_) => "input",
+            Op::Reshape(_) => "reshape",
+            Op::Transpose { .. } => "transpose",
+            Op::Slice { .. } => "slice",
+            Op::Concat { .. } => "concat",
+            Op::Pad { .. } => "pad",
+            Op::Broadcast(_) => "broadcast",
+            Op::SumPool { .. } => "sum-pool",
+            Op::SumAxes { .. } => "sum-axes",
+            Op::Combine { .. } => "combine",
+            Op::Linear(_) => "linear",
+            Op::Truncate { .. } => "truncate",
+            Op::Piecewise { .. } => "piecewise",
+            Op::MaxPool { .. } => "max-pool",
+            Op::ArgMax { .. } => "arg-max",
+        }
+    }
+
+    /// The values it uses, in order, with repetitions.
+    pub fn operands(&self) -> Vec<ValueId> {
+        match self {
+            Op::Input(_) => Vec::new(),
+            Op::Reshape(of)
+            | Op::Broadcast(of)
+            | Op::Transpose { of, .. }
+            | Op::Slice { of, .. }
+            | Op::Pad { of, .. }
+            | Op::SumPool { of, .. }
+            | Op::SumAxes { of, .. }
+            | Op::Truncate { of, .. }
+            | Op::Piecewise { of, .. }
+            | Op::MaxPool { of, .. }
+            | Op::ArgMax { of, .. } => vec![*of],
+            Op::Concat { of, .. } => of.clone(),
+            Op::Combine { terms, .. } => terms.iter().map(|&(of, _)| of).collect(),
+            Op::Linear(terms) => terms.iter().flat_map(Term::operands).collect(),
+        }
+    }
+}
+
 /// One summand of a linear step. Static operands are parameters; the others are masked values.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub enum Term {
@@ -170,7 +218,8 @@ pub enum Term {
         /// The second factor.
         right: ValueId,
     },
-    /// A masked value times a public integer (a residual connection brought to the sum's scale).
+    /// A masked value times a public integer, which carries the fractional bits that the sum has beyond the value's (a residual connection
+    /// brought to the sum's scale).
     Add {
         /// The summand.
         of: ValueId,
@@ -179,6 +228,26 @@ pub enum Term {
     },
     /// A parameter that broadcasts to the result's shape.
     Bias(ParameterId),
+}
+
+impl Term {
+    /// The values it uses, in order, with repetitions.
+    pub fn operands(&self) -> Vec<ValueId> {
+        match self {
+            Term::Dense { of, .. } | Term::Conv { of, .. } | Term::Scale { of, .. } | Term::Add { of, .. } => vec![*of],
+            Term::Product { left, right } | Term::MatMul { left, right } => vec![*left, *right],
+            Term::Bias(_) => Vec::new(),
+        }
+    }
+
+    /// The parameter it uses.
+    pub fn parameter(&self) -> Option<ParameterId> {
+        match self {
+            Term::Dense { weight, .. } | Term::Conv { weight, .. } | Term::Scale { weight, .. } => Some(*weight),
+            Term::Bias(parameter) => Some(*parameter),
+            Term::Product { .. } | Term::MatMul { .. } | Term::Add { .. } => None,
+        }
+    }
 }
 
 /// Geometry of a convolution over `[height, width]`.

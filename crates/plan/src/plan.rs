@@ -1,6 +1,10 @@
 use serde::{Deserialize, Serialize};
+use tercet_ring::RingKind;
 
-use crate::op::{Op, ValueId};
+use crate::op::{Op, ParameterId, ValueId};
+
+/// The version of the plan format that this crate reads and writes.
+pub const FORMAT: u16 = 1;
 
 /// A compiled model.
 ///
@@ -22,6 +26,27 @@ pub struct Plan {
     pub parameters: Vec<Parameter>,
     /// The steps, in order of execution.
     pub steps: Vec<Step>,
+}
+
+impl Plan {
+    /// The ring the plan computes in. Validated plans have 32 or 64 bits.
+    pub fn ring(&self) -> RingKind {
+        if self.ring_bits == 32 {
+            RingKind::Z32
+        } else {
+            RingKind::Z64
+        }
+    }
+
+    /// The value that step `id.0` defines. Ids in validated plans are in range.
+    pub fn value(&self, id: ValueId) -> &Value {
+        &self.steps[id.0 as usize].value
+    }
+
+    /// A parameter. Ids in validated plans are in range.
+    pub fn parameter(&self, id: ParameterId) -> &Parameter {
+        &self.parameters[id.0 as usize]
+    }
 }
 
 /// One step and the value it defines.
@@ -46,6 +71,13 @@ pub struct Value {
     pub bound: Bound,
     /// What the parties hold of it.
     pub form: Form,
+}
+
+impl Value {
+    /// Elements of one sample.
+    pub fn elements(&self) -> usize {
+        elements(&self.shape)
+    }
 }
 
 /// A bound on an integer value: |v| < 2^bits.
@@ -138,4 +170,15 @@ pub struct Parameter {
     pub shape: Vec<u32>,
     /// Fractional bits of the encoding.
     pub fraction_bits: u8,
+}
+
+impl Parameter {
+    /// Elements of the tensor.
+    pub fn elements(&self) -> usize {
+        elements(&self.shape)
+    }
+}
+
+fn elements(shape: &[u32]) -> usize {
+    shape.iter().map(|&size| size as usize).product()
 }
