@@ -1,0 +1,122 @@
+use std::future::Future;
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use crate::wait::{Interrupted, wait};
+use crate::{Cancellation, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, NetError, PeerName, Stream};
+
+/// The frame link of one session with one peer, for a compute thread: sending and receiving block.
+///
+/// The thread works on the QUIC stream itself, without tasks or queues between: a frame it sends goes into the
+/// connection's buffer by reference, and a frame it receives is copied once, from the packets. What is under way is
+/// bounded by the stream's window; a sender that runs ahead of its reader waits.
+///
+/// **No deadlock when both ends send at once.** The parties exchange in turns: each sends one frame, then receives one.
+/// When an end starts to send, the peer has read all its earlier frames but for at most the frames of one direction
+/// that is never answered (dealing), which only flow from a party that does not wait for the receiver. In an exchange
+/// the window is thus empty when a frame is sent, and it holds a whole frame
+/// ([`crate::TransportSettings::STREAM_WINDOW_BYTES_MIN`]), so both sends end without either end reading. Streams do not
+/// take window from each other, since the connection's window is the sum of theirs.
+///
+/// Dropping it before [`SessionStream::finish`] tells the peer that the session was given up.
+#[derive(Debug)]
+pub struct SessionStream {
+    stream: Stream,
+    frame_bytes_max: usize,
+    deadline: Instant,
+    cancellation: Cancellation,
+}
+
+impl SessionStream {
+    pub(crate) fn new(
+        stream: Stream,
+        frame_bytes_max: usize,
+        deadline: Instant,
+        cancellation: Cancellation,
+    ) -> SessionStream {
+        SessionStream {
+            stream,
+            frame_bytes_max: frame_bytes_max.min(FRAME_BYTES_MAX),
+            deadline,
+            cancellation,
+        }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> &PeerName {
+        self.stream.peer()
+    }
+
+    /// Sends a frame. Returns when the connection has taken it, not when it has arrived.
+    ///
+    /// # Errors
+    /// [`NetError::OwnTooLarge`], [`NetError::Timeout`], [`NetError::Cancelled`], [`NetError::Abandoned`], or the
+    /// connection is gone.
+    pub fn send(&mut self, step: u32, sequence: u32, payload: Vec<u8>) -> Result<(), NetError> {
+        if payload.len() > self.frame_bytes_max {
+            return Err(NetError::OwnTooLarge {
+                peer: self.stream.peer().clone(),
+                bytes: payload.len() as u64,
+                limit: self.frame_bytes_max as u64,
+            });
+        }
+        let header = FrameHeader {
+            step,
+            sequence,
+            length: payload.len() as u32,
+        };
+        let mut chunks = [Bytes::copy_from_slice(&header.to_bytes()), Bytes::from(payload)];
+        let Self {
+            stream,
+            deadline,
+            cancellation,
+            ..
+        } = self;
+        let peer = stream.peer().clone();
+        wait_for(stream.writer.write_chunks(&mut chunks), *deadline, cancellation, peer)
+    }
+
+    /// Receives the next frame.
+    ///
+    /// # Errors
+    /// [`NetError::TooLarge`], [`NetError::Timeout`], [`NetError::Cancelled`], [`NetError::Abandoned`], or the connection
+    /// is gone. The session cannot go on after any of them.
+    pub fn receive(&mut self) -> Result<(FrameHeader, Vec<u8>), NetError> {
+        let Self {
+            stream,
+            frame_bytes_max,
+            deadline,
+            cancellation,
+        } = self;
+        let peer = stream.peer().clone();
+        let reader = &mut stream.reader;
+        let frame = async {
+            let mut header = [0; HEADER_BYTES];
+            reader.read_exact(&mut header).await?;
+            let header = FrameHeader::parse(header, *frame_bytes_max, &peer)?;
+            let mut payload = Vec::with_capacity(header.length as usize);
+            reader.read_into(&mut payload, header.length as usize).await?;
+            Ok((header, payload))
+        };
+        wait_for(frame, *deadline, cancellation, peer.clone())
+    }
+
+    /// Ends the session in good order: what was sent still arrives.
+    pub fn finish(mut self) {
+        self.stream.writer.finish();
+    }
+}
+
+fn wait_for<T>(
+    work: impl Future<Output = Result<T, NetError>>,
+    deadline: Instant,
+    cancellation: &Cancellation,
+    peer: PeerName,
+) -> Result<T, NetError> {
+    match wait(work, deadline, cancellation) {
+        Ok(outcome) => outcome,
+        Err(Interrupted::Cancelled) => Err(NetError::Cancelled { peer }),
+        Err(Interrupted::DeadlinePassed) => Err(NetError::Timeout { peer }),
+    }
+}
