@@ -43,6 +43,21 @@ impl Plan {
         &self.steps[id.0 as usize].value
     }
 
+    /// For each value, the step after which it is not needed any more: the last that uses it, the one that defines it if none does, and the
+    /// number of steps if the value is revealed at the end.
+    pub fn last_uses(&self) -> Vec<usize> {
+        let mut last: Vec<usize> = (0..self.steps.len()).collect();
+        for (index, step) in self.steps.iter().enumerate() {
+            for of in step.op.operands() {
+                last[of.0 as usize] = index;
+            }
+        }
+        for output in &self.outputs {
+            last[output.value.0 as usize] = self.steps.len();
+        }
+        last
+    }
+
     /// A parameter. Ids in validated plans are in range.
     pub fn parameter(&self, id: ParameterId) -> &Parameter {
         &self.parameters[id.0 as usize]
