@@ -93,14 +93,6 @@ pub enum NetError {
         /// Who was at the other end.
         peer: PeerName,
     },
-    /// The peer sent something that does not parse. Fault: peer.
-    #[error("{peer} sent a malformed {what}; both ends must run the same release")]
-    Malformed {
-        /// Who sent it.
-        peer: PeerName,
-        /// What it should have been.
-        what: &'static str,
-    },
     /// The peer announced more than this end takes; nothing of it was read. Fault: peer.
     #[error("{peer} announced {bytes} bytes where at most {limit} are taken; align the limits of both ends")]
     TooLarge {

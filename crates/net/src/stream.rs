@@ -1,7 +1,5 @@
 use bytes::Bytes;
 use quinn::{ReadError, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
-use serde::Serialize;
-use serde::de::DeserializeOwned;
 
 use crate::connection::Origin;
 use crate::{Cancellation, MESSAGE_RESERVE_BYTES, NetError, PeerName, SessionStream};
@@ -69,25 +67,28 @@ impl Stream {
 }
 
 impl StreamWriter {
-    /// Sends a message: its length, four bytes little-endian, then its postcard form.
+    /// Sends a message: its length, four bytes little-endian, then its bytes, which are not copied.
     ///
     /// Waits while the peer's window is full; the caller bounds the wait.
     ///
     /// # Errors
     /// [`NetError::OwnTooLarge`] before anything is sent; else the peer gave the stream up or the connection is gone.
-    pub async fn write_message<T: Serialize>(&mut self, message: &T, limit: usize) -> Result<(), NetError> {
-        let own_fault = |bytes: usize| NetError::OwnTooLarge {
-            peer: self.origin.peer.clone(),
-            bytes: bytes as u64,
-            limit: limit as u64,
-        };
-        let buffer = postcard::to_extend(message, vec![0; LENGTH_BYTES]);
-        let mut buffer = buffer.map_err(|_| own_fault(usize::MAX))?;
-        let length = buffer.len() - LENGTH_BYTES;
+    pub async fn write_message(&mut self, message: Vec<u8>, limit: usize) -> Result<(), NetError> {
+        let length = message.len();
         let prefix = u32::try_from(length).ok().filter(|_| length <= limit);
-        let prefix = prefix.ok_or_else(|| own_fault(length))?;
-        buffer[..LENGTH_BYTES].copy_from_slice(&prefix.to_le_bytes());
-        self.write_chunks(&mut [Bytes::from(buffer)]).await
+        let prefix = prefix.ok_or_else(|| NetError::OwnTooLarge {
+            peer: self.origin.peer.clone(),
+            bytes: length as u64,
+            limit: limit as u64,
+        })?;
+        let prefix = Bytes::copy_from_slice(&prefix.to_le_bytes());
+        self.write_chunks(&mut [prefix, Bytes::from(message)]).await
+    }
+
+    /// Waits until the peer reads no further, be it that it has everything, gave the stream up, or is gone.
+    pub async fn stopped(&self) {
+        // Whichever it is, there is nothing left to send.
+        let _ = self.inner.stopped().await;
     }
 
     /// Sends buffers one after another without copying them.
@@ -127,9 +128,9 @@ impl StreamReader {
     /// The caller bounds the wait. It must not read on after it gave up waiting: part of the message is lost then.
     ///
     /// # Errors
-    /// [`NetError::TooLarge`] before anything is allocated, [`NetError::Malformed`] if it does not parse or has trailing
-    /// bytes, [`NetError::Abandoned`] if the stream ends within it; else the connection is gone.
-    pub async fn next_message<T: DeserializeOwned>(&mut self, limit: usize) -> Result<Option<T>, NetError> {
+    /// [`NetError::TooLarge`] before anything is allocated, [`NetError::Abandoned`] if the stream ends within it; else the
+    /// connection is gone.
+    pub async fn next_message(&mut self, limit: usize) -> Result<Option<Vec<u8>>, NetError> {
         let mut prefix = [0; LENGTH_BYTES];
         match self.inner.read_exact(&mut prefix).await {
             Ok(()) => {}
@@ -144,22 +145,16 @@ impl StreamReader {
                 limit: limit as u64,
             });
         }
-        let mut buffer = Vec::with_capacity(length.min(MESSAGE_RESERVE_BYTES));
-        self.read_into(&mut buffer, length).await?;
-        match postcard::take_from_bytes(&buffer) {
-            Ok((message, [])) => Ok(Some(message)),
-            _ => Err(NetError::Malformed {
-                peer: self.origin.peer.clone(),
-                what: "message",
-            }),
-        }
+        let mut message = Vec::with_capacity(length.min(MESSAGE_RESERVE_BYTES));
+        self.read_into(&mut message, length).await?;
+        Ok(Some(message))
     }
 
     /// Like [`StreamReader::next_message`] where the peer owes one.
     ///
     /// # Errors
     /// As there, and [`NetError::Abandoned`] if the peer finished the stream.
-    pub async fn read_message<T: DeserializeOwned>(&mut self, limit: usize) -> Result<T, NetError> {
+    pub async fn read_message(&mut self, limit: usize) -> Result<Vec<u8>, NetError> {
         self.next_message(limit).await?.ok_or_else(|| NetError::Abandoned {
             peer: self.origin.peer.clone(),
         })
