@@ -17,6 +17,7 @@ mod frame;
 mod keys;
 mod link;
 mod meter;
+pub mod nonlinear;
 mod prf;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;

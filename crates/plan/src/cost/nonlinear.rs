@@ -52,9 +52,6 @@ fn piecewise(
     comparison: Comparison,
     ring: RingKind,
 ) -> Result<StepCost, ComparisonFault> {
-    if knots == 0 {
-        return Ok(truncate(lanes, shift, ring));
-    }
     let layout = Layout::new(comparison, ring)?;
     let compared = compare(plane_bytes(lanes), knots, &layout);
     let selected = truncated(lanes, shift, ring) + selecting(u64::from(knots) * lanes, shift, ring);

@@ -1,0 +1,111 @@
+//! The sign: `[x >= 0]` for an opened value `x = m - r`, or for several `x - knot` with public knots at once.
+//!
+//! On the bits that are compared, `msb(x) = msb(m) ^ msb(r) ^ [m_low < r_low]`; see [`Layout`] for the blocks that find the last bit.
+//! The answer is opened under a mask: `[x >= 0] = m_b ^ l_b`, m_b known to both evaluators and l_b to the dealer. The mask is that of two
+//! fresh draws and msb(r), so msb(r) is never dealt.
+//!
+//! Rounds and bytes: [`Layout::rounds`]; per lane [`Layout::opened_bits`] each way and [`Layout::dealt_bits`] dealt, in whole words of 64 lanes.
+//! Exact for what [`tercet_plan::Comparison`] promises. Sources: ABY2.0 (USENIX Security 2021), section 3.1.4, for products of
+//! several masked bits in one round; HummingBird (2023) for leaving high and low bits out.
+
+use tercet_plan::Layout;
+use tercet_ring::BitPlanes;
+
+use super::block::{self, Block};
+use super::slots::{Slot, Slots};
+use crate::{Dealer, EngineError, Evaluator};
+
+/// The dealer's part. Plane i of `r` is the i-th compared bit of r, the highest its sign.
+///
+/// Gives the masks l_b, one plane for each of `thresholds`.
+pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPlanes, thresholds: usize) -> BitPlanes {
+    let lanes = r.lanes();
+    dealer.deal_bits(slots.at(Slot::LeafProducts), &block::leaf_products(layout, r));
+    for (level, children) in layout.levels().iter().enumerate() {
+        let blocks = Block::of_level(children);
+        let openings = layout.level_openings(level) as usize;
+        let masks = fresh_mask(dealer, slots.at(Slot::level_masks(level)), thresholds * openings, lanes);
+        let products: Vec<BitPlanes> = split_evenly(masks, thresholds)
+            .iter()
+            .map(|masks| block::block_products(&blocks, masks, layout.level_products(level) as usize))
+            .collect();
+        dealer.deal_bits(slots.at(Slot::level_products(level)), &BitPlanes::concat(&products));
+    }
+    let mut answers = fresh_mask(dealer, slots.at(Slot::AnswerMasks), thresholds, lanes);
+    for threshold in 0..thresholds {
+        xor_into(answers.plane_mut(threshold), r.plane(r.planes() - 1));
+    }
+    answers
+}
+
+/// An evaluator's part. `m` has planes like the dealer's `r` for each threshold.
+///
+/// Gives the masked answers m_b, one plane for each of `m`.
+///
+/// # Errors
+/// When a peer is lost, late, or sends what the protocol does not call for.
+pub(super) fn evaluate(
+    evaluator: &mut Evaluator,
+    slots: Slots,
+    layout: &Layout,
+    m: &[BitPlanes],
+) -> Result<BitPlanes, EngineError> {
+    let (thresholds, lanes, is_first) = (m.len(), m[0].lanes(), evaluator.is_first());
+    let products = evaluator.dealt_bits(slots.at(Slot::LeafProducts), layout.leaf_products() as usize, lanes)?;
+    let mut nodes: Vec<_> = m
+        .iter()
+        .map(|m| block::leaf_nodes(layout, m, &products, is_first))
+        .collect();
+    for (level, children) in layout.levels().iter().enumerate() {
+        let blocks = Block::of_level(children);
+        let openings = thresholds * layout.level_openings(level) as usize;
+        let masks = evaluator.mask_bits(slots.at(Slot::level_masks(level)), openings, lanes);
+        let mine: Vec<_> = nodes.iter().map(|nodes| block::openings(&blocks, nodes)).collect();
+        let mut mine = BitPlanes::concat(&mine);
+        mine.xor_assign(&masks);
+        let opened = split_evenly(evaluator.open_bits(mine)?, thresholds);
+        let masks = split_evenly(masks, thresholds);
+        let count = thresholds * layout.level_products(level) as usize;
+        let products = evaluator.dealt_bits(slots.at(Slot::level_products(level)), count, lanes)?;
+        let products = split_evenly(products, thresholds);
+        nodes = (0..thresholds)
+            .map(|t| block::block_nodes(&blocks, &opened[t], &masks[t], &products[t], &nodes[t], is_first))
+            .collect();
+    }
+    let mut answers = evaluator.mask_bits(slots.at(Slot::AnswerMasks), thresholds, lanes);
+    for (threshold, nodes) in nodes.iter().enumerate() {
+        let answer = answers.plane_mut(threshold);
+        xor_into(answer, nodes.less.plane(0));
+        if is_first {
+            let m = &m[threshold];
+            xor_into(answer, m.plane(m.planes() - 1));
+            answer.iter_mut().for_each(|word| *word = !*word);
+        }
+    }
+    evaluator.open_bits(answers)
+}
+
+/// A fresh mask that only the dealer knows in full.
+pub(super) fn fresh_mask(dealer: &mut Dealer, slot: u32, planes: usize, lanes: usize) -> BitPlanes {
+    let [mut mask, other] = dealer.mask_bits(slot, planes, lanes);
+    mask.xor_assign(&other);
+    mask
+}
+
+fn xor_into(to: &mut [u64], other: &[u64]) {
+    to.iter_mut().zip(other).for_each(|(x, y)| *x ^= y);
+}
+
+/// The planes in `parts` parts of equal size.
+fn split_evenly(planes: BitPlanes, parts: usize) -> Vec<BitPlanes> {
+    let size = planes.planes() / parts;
+    let mut rest = planes;
+    let mut split = Vec::with_capacity(parts);
+    for _ in 1..parts {
+        let (part, after) = rest.split_at(size);
+        split.push(part);
+        rest = after;
+    }
+    split.push(rest);
+    split
+}

@@ -1,0 +1,365 @@
+//! The protocols against plain arithmetic, their declared cost against the metered one, and their faults.
+
+use std::time::Duration;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use tercet_ids::{PartyId, Role};
+use tercet_plan::cost::{StepCost, nonlinear};
+use tercet_plan::{Comparison, Op, ValueId};
+use tercet_ring::{Ring, Secret};
+
+use super::piecewise::{self, Piecewise};
+use super::truncate;
+use crate::meter::StepTraffic;
+use crate::testkit::{Fault, ProtocolRun, World};
+use crate::{Dealer, EngineError, Evaluator, FrameTag, Misbehaviour, RESULT_MASK};
+
+const STEP: u32 = 3;
+
+/// Evaluator 0 of the test world.
+const FIRST: PartyId = PartyId::ClientProxy;
+
+/// Lane counts around the word and the chunk of words.
+const LANES: [usize; 6] = [1, 63, 64, 65, 513, 1000];
+
+/// A protocol, as the executor would run it: `deal` on r, `evaluate` on m and half of the result's mask.
+fn run<R: Ring>(
+    world: &World,
+    x: &[i64],
+    results: usize,
+    deal: impl FnOnce(&mut Dealer, &[R]) -> Result<(), EngineError> + Send,
+    evaluate: impl Fn(&mut Evaluator, &[R], &Secret<R>) -> Result<Secret<R>, EngineError> + Send + Sync,
+) -> ProtocolRun<Vec<R>, Vec<R>> {
+    let mut random = StdRng::seed_from_u64(x.len() as u64);
+    let r: Vec<R> = x.iter().map(|_| R::from_u64(random.random())).collect();
+    let m: Vec<R> = x.iter().zip(&r).map(|(&x, &r)| R::from_i64(x).plus(r)).collect();
+    world.run_protocol(
+        STEP,
+        |dealer| {
+            deal(dealer, &r).expect("a sound step");
+            let [mask, other] = dealer.masks::<R>(RESULT_MASK, results);
+            mask.iter().zip(&other[..]).map(|(&x, &y)| x.plus(y)).collect()
+        },
+        |evaluator| {
+            let mask = evaluator.masks(RESULT_MASK, results);
+            Ok(evaluate(evaluator, &m, &mask)?.into_vec())
+        },
+    )
+}
+
+/// The results of a run without faults, after checking that both evaluators have the same m and that the cost is as declared.
+fn results<R: Ring>(run: ProtocolRun<Vec<R>, Vec<R>>, declared: StepCost) -> Vec<i64> {
+    let (mask, [m, other], traffic) = run.unwrap();
+    assert!(
+        m.iter().zip(&other).all(|(x, y)| x.to_u64() == y.to_u64()),
+        "the evaluators have the same m"
+    );
+    check_cost(declared, traffic);
+    m.iter().zip(&mask).map(|(m, l)| m.minus(*l).to_i64()).collect()
+}
+
+fn check_cost(declared: StepCost, [dealer, first, second]: [StepTraffic; 3]) {
+    assert_eq!((first.rounds, second.rounds), (declared.rounds, declared.rounds));
+    assert_eq!(
+        (first.online_sent, second.online_received),
+        (declared.e0_to_e1, declared.e0_to_e1)
+    );
+    assert_eq!(
+        (second.online_sent, first.online_received),
+        (declared.e1_to_e0, declared.e1_to_e0)
+    );
+    assert_eq!(
+        (dealer.dealt_sent, second.dealt_received),
+        (declared.dealt, declared.dealt)
+    );
+}
+
+/// Numbers up to `limit` in magnitude: the edges first, then random ones of all sizes.
+fn numbers(len: usize, limit: u64, shift: u32, seed: u64) -> Vec<i64> {
+    let limit = limit as i64;
+    let unit = 1i64 << shift;
+    let edges = [
+        0,
+        -1,
+        1,
+        unit,
+        -unit,
+        unit - 1,
+        1 - unit,
+        unit + 1,
+        -unit - 1,
+        5 * unit,
+        -5 * unit,
+        limit,
+        -limit,
+        limit - 1,
+        1 - limit,
+        limit / 2,
+        -limit / 2,
+    ];
+    let mut random = StdRng::seed_from_u64(seed);
+    let drawn = std::iter::repeat_with(|| {
+        let size = random.random_range(0..=63 - limit.leading_zeros());
+        let number: i64 = random.random_range(-1i64 << size..=1 << size);
+        number.clamp(-limit, limit)
+    });
+    edges
+        .into_iter()
+        .filter(|edge| edge.abs() <= limit)
+        .chain(drawn)
+        .take(len)
+        .collect()
+}
+
+fn check_truncate<R: Ring>(shift: u8) {
+    for lanes in LANES {
+        // With nothing dropped, every element of the ring is right.
+        let limit = if shift == 0 {
+            i64::MAX as u64 >> (64 - R::BITS)
+        } else {
+            (1 << (R::BITS - 2)) - 1
+        };
+        let x = numbers(lanes, limit, u32::from(shift), lanes as u64);
+        let world = World::new(lanes as u64);
+        let run = run::<R>(
+            &world,
+            &x,
+            lanes,
+            |dealer, r| {
+                truncate::deal(dealer, r, shift);
+                Ok(())
+            },
+            |evaluator, m, mask| truncate::evaluate(evaluator, m, shift, mask),
+        );
+        let op = Op::Truncate { of: ValueId(0), shift };
+        let declared = nonlinear(&op, &[], lanes as u64, R::KIND).expect("no comparison");
+        for (x, t) in x.iter().zip(results(run, declared)) {
+            let floor = x >> shift;
+            let most = if shift == 0 { floor } else { floor + 1 };
+            assert!((floor..=most).contains(&t), "{x} by {shift} bits gave {t}");
+        }
+    }
+}
+
+#[test]
+fn truncation_is_the_floor_or_one_more() {
+    for shift in [0, 1, 7, 10, 30] {
+        check_truncate::<u32>(shift);
+    }
+    for shift in [0, 1, 12, 33, 62] {
+        check_truncate::<u64>(shift);
+    }
+}
+
+/// The exact function of floor(x / 2^shift), and how far the protocol may be from it.
+fn piecewise_range(function: Piecewise<'_>, x: i64) -> (i128, i128) {
+    let slack = if function.comparison.drop == 0 {
+        0
+    } else {
+        1i64 << function.comparison.drop
+    };
+    let mut values = Vec::new();
+    // One unit more of t, and at a knot either side.
+    for t in [
+        x >> function.shift,
+        (x >> function.shift) + i64::from(function.shift > 0),
+    ] {
+        for seen in [x, x.saturating_add(slack)] {
+            let piece = function.knots.iter().filter(|&&knot| seen >= knot).count();
+            values.push(i128::from(function.slopes[piece]) * i128::from(t) + i128::from(function.offsets[piece]));
+        }
+    }
+    (*values.iter().min().unwrap(), *values.iter().max().unwrap())
+}
+
+fn run_piecewise<R: Ring>(world: &World, x: &[i64], function: Piecewise<'_>) -> ProtocolRun<Vec<R>, Vec<R>> {
+    run::<R>(
+        world,
+        x,
+        x.len(),
+        |dealer, r| piecewise::deal(dealer, r, function),
+        |evaluator, m, mask| piecewise::evaluate(evaluator, m, function, mask),
+    )
+}
+
+fn piecewise_cost<R: Ring>(function: Piecewise<'_>, lanes: usize) -> StepCost {
+    let op = Op::Piecewise {
+        of: ValueId(0),
+        shift: function.shift,
+        knots: function.knots.to_vec(),
+        slopes: function.slopes.to_vec(),
+        offsets: function.offsets.to_vec(),
+        comparison: function.comparison,
+    };
+    nonlinear(&op, &[], lanes as u64, R::KIND).expect("a sound comparison")
+}
+
+fn check_piecewise<R: Ring>(function: Piecewise<'_>) {
+    let reach = function.knots.iter().map(|knot| knot.unsigned_abs()).max().unwrap_or(0);
+    let limit = (function.comparison.limit() - reach).min((1 << (R::BITS - 2)) - 1);
+    for lanes in LANES {
+        let mut x: Vec<i64> = function
+            .knots
+            .iter()
+            .flat_map(|knot| [knot - 1, *knot, knot + 1])
+            .chain(numbers(lanes, limit, u32::from(function.shift), 1))
+            .collect();
+        x.truncate(lanes);
+        let run = run_piecewise::<R>(&World::new(lanes as u64), &x, function);
+        for (&x, y) in x.iter().zip(results(run, piecewise_cost::<R>(function, lanes))) {
+            let (least, most) = piecewise_range(function, x);
+            assert!(
+                (least..=most).contains(&i128::from(y)),
+                "{x} gave {y}, not {least}..={most}"
+            );
+        }
+    }
+}
+
+fn relu(shift: u8, bits: u8, drop: u8) -> Piecewise<'static> {
+    Piecewise {
+        shift,
+        knots: &[0],
+        slopes: &[0, 1],
+        offsets: &[0, 0],
+        comparison: Comparison { bits, drop },
+    }
+}
+
+#[test]
+fn relu_at_every_width() {
+    for bits in 2..=32 {
+        check_piecewise::<u32>(relu(0, bits, 0));
+        check_piecewise::<u32>(relu(4, bits, bits / 3));
+    }
+    for bits in [2, 7, 26, 27, 40, 41, 55, 63, 64] {
+        check_piecewise::<u64>(relu(0, bits, 0));
+        check_piecewise::<u64>(relu(12, bits, bits / 4));
+    }
+}
+
+#[test]
+fn other_piecewise_functions() {
+    let comparison = Comparison { bits: 26, drop: 5 };
+    // Clip to 0..=6 at 10 fractional bits; leaky ReLU with slope 1/4; hard sigmoid of three pieces; five pieces with a negative slope.
+    let six = 6 << 20;
+    check_piecewise::<u32>(Piecewise {
+        shift: 10,
+        knots: &[0, six],
+        slopes: &[0, 1, 0],
+        offsets: &[0, 0, 6 << 10],
+        comparison,
+    });
+    check_piecewise::<u32>(Piecewise {
+        shift: 10,
+        knots: &[0],
+        slopes: &[1, 4],
+        offsets: &[0, 0],
+        comparison,
+    });
+    check_piecewise::<u64>(Piecewise {
+        shift: 12,
+        knots: &[-3 << 20, 3 << 20],
+        slopes: &[0, 171, 0],
+        offsets: &[0, 512 << 8, 1 << 18],
+        comparison: Comparison { bits: 40, drop: 10 },
+    });
+    check_piecewise::<u64>(Piecewise {
+        shift: 0,
+        knots: &[-1000, -10, 0, 777],
+        slopes: &[-1, 2, -3, 4, 0],
+        offsets: &[-2000, 1000, 950, 950, 4058],
+        comparison: Comparison { bits: 33, drop: 0 },
+    });
+}
+
+/// The second evaluator's error when the frame `sequence` that the first one sends has a fault.
+fn fault_from_first<R: Ring>(
+    sequence: u32,
+    fault: Fault,
+    run: impl Fn(&World) -> ProtocolRun<Vec<R>, Vec<R>>,
+) -> EngineError {
+    let at = FrameTag { step: STEP, sequence };
+    let world = World::new(1).with_fault(Role::Evaluator0, Role::Evaluator1, at, fault);
+    let [_, second] = run(&world).evaluators;
+    second.map(|_| ()).expect_err("the fault is noticed")
+}
+
+/// The error of an evaluator whose peer evaluator 0 sent `found` bytes in the frame instead of `expected`.
+fn wrong_length(sequence: u32, expected: usize, found: usize) -> EngineError {
+    let tag = FrameTag { step: STEP, sequence };
+    misbehaved(FIRST, Misbehaviour::WrongLength { tag, expected, found })
+}
+
+fn misbehaved(peer: PartyId, fault: Misbehaviour) -> EngineError {
+    EngineError::PeerMisbehaved {
+        peer,
+        step: STEP,
+        fault,
+    }
+}
+
+#[test]
+fn a_short_truncation_message_is_noticed() {
+    let error = fault_from_first::<u32>(0, Fault::Truncated, |world| {
+        run(
+            world,
+            &[1, 2, 3],
+            3,
+            |dealer, r| {
+                truncate::deal(dealer, r, 4);
+                Ok(())
+            },
+            |evaluator, m, mask| truncate::evaluate(evaluator, m, 4, mask),
+        )
+    });
+    assert_eq!(error, wrong_length(0, 12, 11));
+}
+
+#[test]
+fn faults_of_a_relu_are_noticed() {
+    let run = |world: &World| run_piecewise::<u32>(world, &[7; 100], relu(4, 26, 5));
+    // The bits of the blocks, the answers, the result.
+    for (sequence, bytes) in [(0, 8 * 16), (1, 16), (2, 400)] {
+        let error = fault_from_first(sequence, Fault::Truncated, run);
+        assert_eq!(error, wrong_length(sequence, bytes, bytes - 1));
+        let error = fault_from_first(sequence, Fault::Extended, run);
+        assert_eq!(error, wrong_length(sequence, bytes, bytes + 1));
+    }
+    let (expected, found) = (
+        FrameTag {
+            step: STEP,
+            sequence: 1,
+        },
+        FrameTag {
+            step: STEP,
+            sequence: 0,
+        },
+    );
+    let error = fault_from_first(0, Fault::Repeated, run);
+    assert_eq!(error, misbehaved(FIRST, Misbehaviour::WrongTag { expected, found }));
+}
+
+#[test]
+fn a_dealer_that_falls_silent_is_named() {
+    let at = FrameTag {
+        step: STEP,
+        sequence: 0,
+    };
+    let world = World::new(1).with_patience(Duration::from_millis(200)).with_fault(
+        Role::Dealer,
+        Role::Evaluator1,
+        at,
+        Fault::Silent,
+    );
+    let [_, second] = run_piecewise::<u64>(&world, &[-7; 100], relu(4, 40, 5)).evaluators;
+    let error = second.map(|_| ()).expect_err("nothing was dealt");
+    assert_eq!(
+        error,
+        EngineError::Deadline {
+            peer: PartyId::Auditor,
+            step: STEP
+        }
+    );
+}

@@ -1,0 +1,40 @@
+//! Truncation: an opened `x = m - r` with |x| < 2^(l-2) becomes a masked `t`, `floor(x / 2^shift)` or one more. Never anything else.
+//!
+//! Local work: the evaluators' shares of t, linear in `r >> shift` and msb(r), which the dealer deals; see [`super::select`].
+//! Exchange: the shares under a fresh mask. Rounds and bytes: one round, one element each way; one element and `shift` bits dealt.
+//! With `shift` 0 it is exact for every x, and only masks afresh.
+
+use tercet_ring::{Ring, Secret};
+
+use super::select::{MaskParts, Selector, Shares, VALUES};
+use super::slots::Slots;
+use crate::{Dealer, EngineError, Evaluator};
+
+/// The dealer's part.
+pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], shift: u8) {
+    MaskParts::new(r, u32::from(shift)).deal(dealer, Slots::of_step(), VALUES);
+}
+
+/// An evaluator's part: the masked result. `mask` is its half of the result's mask.
+///
+/// # Errors
+/// When a peer is lost, late, or sends what the protocol does not call for.
+pub fn evaluate<R: Ring>(
+    evaluator: &mut Evaluator,
+    m: &[R],
+    shift: u8,
+    mask: &Secret<R>,
+) -> Result<Secret<R>, EngineError> {
+    let shift = u32::from(shift);
+    let values = &Shares::take(evaluator, Slots::of_step(), VALUES, shift, m.len())?;
+    let mut sum = mask.clone();
+    let selector = Selector {
+        m,
+        shift,
+        is_first: evaluator.is_first(),
+        values,
+        lanes: m.len(),
+    };
+    selector.add_value(&mut sum, 0, R::ONE);
+    evaluator.open(sum)
+}
