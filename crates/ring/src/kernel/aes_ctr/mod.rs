@@ -4,26 +4,35 @@
 //! kept from call to call: whoever names the prefix and the index decides, and answers for, what is drawn twice.
 //! Source of the construction: counter mode, NIST SP 800-38A, section 6.5.
 
+mod library;
+#[cfg(target_arch = "x86_64")]
+mod vaes;
+
 use std::fmt;
 
-use aes::Aes128;
-use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
-
 use crate::Ring;
+use library::Library;
 
 /// Bytes of a block.
 const BLOCK: usize = 16;
 
-/// Blocks encrypted together: enough for the library to fill its pipelines, few enough to stay in the first-level cache.
-const BATCH: usize = 64;
-
 /// A key, expanded. Wiped when dropped.
-pub struct AesCtr(Aes128);
+pub struct AesCtr(Cipher);
+
+enum Cipher {
+    #[cfg(target_arch = "x86_64")]
+    Vaes(vaes::Vaes),
+    Library(Library),
+}
 
 impl AesCtr {
     /// Expands a key.
     pub fn new(key: &[u8; 16]) -> Self {
-        AesCtr(Aes128::new(&Array(*key)))
+        #[cfg(target_arch = "x86_64")]
+        if let Some(vaes) = vaes::Vaes::new(key) {
+            return AesCtr(Cipher::Vaes(vaes));
+        }
+        AesCtr(Cipher::Library(Library::new(key)))
     }
 
     /// Overwrites `elements` with the stream's bytes from block `index` on, read as little-endian elements.
@@ -37,24 +46,14 @@ impl AesCtr {
     /// # Panics
     /// When the stream would pass block 2^64 - 1, after which it would repeat.
     pub fn fill_bytes(&self, prefix: u64, index: u64, bytes: &mut [u8]) {
-        let blocks = blocks_for(bytes.len());
         assert!(
-            index.checked_add(blocks).is_some(),
+            index.checked_add(blocks_for(bytes.len())).is_some(),
             "a stream has 2^64 - 1 blocks at most"
         );
-        let mut next = index;
-        for batch in bytes.chunks_mut(BATCH * BLOCK) {
-            let mut blocks = [Array([0; BLOCK]); BATCH];
-            let blocks = &mut blocks[..batch.len().div_ceil(BLOCK)];
-            for block in blocks.iter_mut() {
-                block[..8].copy_from_slice(&prefix.to_le_bytes());
-                block[8..].copy_from_slice(&next.to_le_bytes());
-                next += 1;
-            }
-            self.0.encrypt_blocks(blocks);
-            for (to, block) in batch.chunks_mut(BLOCK).zip(blocks) {
-                to.copy_from_slice(&block[..to.len()]);
-            }
+        match &self.0 {
+            #[cfg(target_arch = "x86_64")]
+            Cipher::Vaes(cipher) => cipher.fill(prefix, index, bytes),
+            Cipher::Library(cipher) => cipher.fill(prefix, index, bytes),
         }
     }
 }
@@ -72,9 +71,16 @@ impl fmt::Debug for AesCtr {
 
 #[cfg(test)]
 mod tests {
+    use aes::Aes128;
+    use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
     use proptest::prelude::*;
 
     use super::*;
+
+    /// Every form of the cipher this processor can run.
+    fn forms(key: &[u8; 16]) -> Vec<AesCtr> {
+        vec![AesCtr::new(key), AesCtr(Cipher::Library(Library::new(key)))]
+    }
 
     /// The stream by its definition, one block at a time.
     fn naive(key: &[u8; 16], prefix: u64, index: u64, len: usize) -> Vec<u8> {
@@ -100,16 +106,17 @@ mod tests {
             len in 0usize..3000,
         ) {
             let expected = naive(&key, prefix, index, len);
-            let mut bytes = vec![0xaa; len];
-            AesCtr::new(&key).fill_bytes(prefix, index, &mut bytes);
-            prop_assert_eq!(&bytes, &expected);
-
-            let mut words = vec![1u32; len / 4];
-            AesCtr::new(&key).fill(prefix, index, &mut words);
-            prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 4 * 4]);
-            let mut words = vec![1u64; len / 8];
-            AesCtr::new(&key).fill(prefix, index, &mut words);
-            prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 8 * 8]);
+            for cipher in forms(&key) {
+                let mut bytes = vec![0xaa; len];
+                cipher.fill_bytes(prefix, index, &mut bytes);
+                prop_assert_eq!(&bytes, &expected);
+                let mut words = vec![1u32; len / 4];
+                cipher.fill(prefix, index, &mut words);
+                prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 4 * 4]);
+                let mut words = vec![1u64; len / 8];
+                cipher.fill(prefix, index, &mut words);
+                prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 8 * 8]);
+            }
         }
     }
 
@@ -120,14 +127,14 @@ mod tests {
         let plain: [u8; 16] = std::array::from_fn(|i| (i * 0x11) as u8);
         let (prefix, index) = plain.split_at(8);
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
-        let mut block = [0; 16];
-        AesCtr::new(&key).fill_bytes(word(prefix), word(index), &mut block);
-        assert_eq!(
-            block,
-            [
-                0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a
-            ]
-        );
+        for cipher in forms(&key) {
+            let mut block = [0; 16];
+            cipher.fill_bytes(word(prefix), word(index), &mut block);
+            let expected = [
+                0x69, 0xc4, 0xe0, 0xd8, 0x6a, 0x7b, 0x04, 0x30, 0xd8, 0xcd, 0xb7, 0x80, 0x70, 0xb4, 0xc5, 0x5a,
+            ];
+            assert_eq!(block, expected);
+        }
     }
 
     #[test]
