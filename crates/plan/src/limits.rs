@@ -16,6 +16,10 @@ pub const VALUE_ELEMENTS_MAX: u64 = 1 << 26;
 pub const PARAMETER_ELEMENTS_MAX: u64 = 1 << 28;
 /// Elements of all parameters together: 4 GiB on the wider ring.
 pub const MODEL_ELEMENTS_MAX: u64 = 1 << 29;
+/// Elements under all windows of a pooling, for one sample; overlapping windows count an element more than once.
+pub const WINDOW_ELEMENTS_MAX: u64 = 1 << 28;
+/// Candidates among which one largest is looked for.
+pub const CANDIDATES_MAX: u64 = 1 << 16;
 /// Operands of one step.
 pub const OPERANDS_MAX: usize = 256;
 /// Knots of a piecewise linear function.

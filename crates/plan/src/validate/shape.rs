@@ -1,6 +1,7 @@
 //! Shapes of results from shapes of operands.
 
 use super::{Rule, ensure};
+use crate::limits::{CANDIDATES_MAX, WINDOW_ELEMENTS_MAX};
 use crate::{ConvGeometry, Op, Plan, Step, Term, ValueId, Window};
 
 /// The largest stride, dilation, padding or window size: far above what models use, far below what overflows.
@@ -24,14 +25,20 @@ pub fn check(plan: &Plan, step: &Step) -> Result<(), Rule> {
             of: id, before, after, ..
         } => ensure(pads(of(id), before, after, shape), wrong()),
         Op::Broadcast(id) => ensure(broadcasts(of(id), shape), wrong()),
-        Op::SumPool { of: id, window } | Op::MaxPool { of: id, window, .. } => pools(of(id), window, shape),
+        Op::SumPool { of: id, window } => pools(of(id), window, shape),
+        Op::MaxPool { of: id, window, .. } => {
+            ensure(window.taps() <= CANDIDATES_MAX, Rule::Geometry)?;
+            pools(of(id), window, shape)
+        }
         Op::SumAxes { of: id, axes } => ensure(sums(of(id), axes, shape), wrong()),
         Op::Combine { terms, .. } => ensure(terms.iter().all(|(id, _)| of(id) == shape), wrong()),
         Op::Linear(terms) => terms.iter().try_for_each(|term| check_term(plan, term, shape)),
         Op::Truncate { of: id, .. } | Op::Piecewise { of: id, .. } => ensure(of(id) == shape, wrong()),
         Op::ArgMax { of: id, .. } => {
+            let candidates = 2..=CANDIDATES_MAX;
             let split = of(id).split_last();
-            ensure(split.is_some_and(|(&last, rest)| last >= 2 && rest == shape), wrong())
+            let fits = split.is_some_and(|(&last, rest)| candidates.contains(&u64::from(last)) && rest == shape);
+            ensure(fits, wrong())
         }
     }
 }
@@ -107,7 +114,10 @@ fn pools(of: &[u32], window: &Window, shape: &[u32]) -> Result<(), Rule> {
     };
     let output = window.output([height, width]).filter(|_| moderate);
     let [rows, columns] = output.ok_or(Rule::Geometry)?;
-    ensure(shape == [channels, rows, columns], Rule::Shape(shape.to_vec()))
+    ensure(shape == [channels, rows, columns], Rule::Shape(shape.to_vec()))?;
+    let windows: u64 = shape.iter().map(|&size| u64::from(size)).product();
+    let work = window.taps().checked_mul(windows);
+    ensure(work.is_some_and(|work| work <= WINDOW_ELEMENTS_MAX), Rule::Geometry)
 }
 
 fn sums(of: &[u32], axes: &[u32], shape: &[u32]) -> bool {
