@@ -238,18 +238,21 @@ pub(super) fn block_nodes(
     Nodes { less, equal }
 }
 
-/// The dealer: all products of two or more of the `factors`' masks, subsets in ascending order, from plane `plane` on.
-pub(super) fn product_terms(masks: &BitPlanes, factors: &[usize], products: &mut BitPlanes, plane: usize) {
+/// The dealer: all products of two or more of the masks in planes `factors`, subsets in ascending order, from plane `plane` on. Gives the plane
+/// after them.
+pub(super) fn product_terms(masks: &BitPlanes, factors: &[usize], products: &mut BitPlanes, plane: usize) -> usize {
     vectorize(|| {
         each_chunk(masks.words_per_plane(), |start| {
             let table = subset_products(ONES, masks, factors, start);
             store_subsets(products, plane, &table, factors.len(), 2, start);
         })
     });
+    plane + (1 << factors.len()) - 1 - factors.len()
 }
 
-/// An evaluator: a share of the product of the `factors`' bits. A factor is a plane of `opened` and `masks`, and whether it is negated.
-pub(super) fn product(
+/// An evaluator: adds a share of the product of the `factors`' bits. A factor is a plane of `opened` and `masks`, and whether it is negated;
+/// the products stand from plane `plane` on. Gives the plane after them.
+pub(super) fn add_product(
     factors: &[(usize, bool)],
     opened: &BitPlanes,
     masks: &BitPlanes,
@@ -257,7 +260,7 @@ pub(super) fn product(
     plane: usize,
     is_first: bool,
     to: &mut [u64],
-) {
+) -> usize {
     let planes: Vec<usize> = factors.iter().map(|factor| factor.0).collect();
     vectorize(|| {
         each_chunk(opened.words_per_plane(), |start| {
@@ -270,9 +273,11 @@ pub(super) fn product(
                     xor(load(opened.plane(factor), start), constant(negated)),
                 );
             }
-            store(to, start, table[0]);
+            let sum = xor(load(to, start), table[0]);
+            store(to, start, sum);
         })
     });
+    plane + (1 << factors.len()) - 1 - factors.len()
 }
 
 /// The products of `base` and each subset of the planes `factors`.

@@ -18,6 +18,7 @@
 //! Source: the wrap of a mask from its top bit as in Escudero et al., CRYPTO 2020, section 4; the product with a dealt mask as in
 //! ASTRA (CCSW 2019).
 
+use tercet_plan::Group;
 use tercet_ring::kernel::vectorize;
 use tercet_ring::{BitPlanes, Ring, Secret, unslice, vector};
 
@@ -153,6 +154,17 @@ impl<R: Ring> Selector<'_, R> {
         let bit = [&bits.opened, &bits.masks, &selected.shifted, &selected.wraps].map(|all| self.row(all, bit));
         let (form, sum) = (Form::new(self.shift, self.is_first), &mut sum[..self.lanes]);
         vectorize(|| form.add_selected(sum, value, bit, factor));
+    }
+
+    /// For each group of candidates `sum += b t` over all of them; bits and values have a row for each candidate, sums one for each group.
+    pub fn add_winners(&self, sums: &mut [R], groups: &[Group], bits: &Bits<R>, selected: &Shares<R>) {
+        let mut candidate = 0;
+        for (group, sum) in groups.iter().zip(sums.chunks_exact_mut(self.lanes.max(1))) {
+            for _ in 0..group.candidates {
+                self.add_selected(sum, candidate, candidate, bits, selected, R::ONE);
+                candidate += 1;
+            }
+        }
     }
 
     fn row<'b>(&self, all: &'b [R], row: usize) -> &'b [R] {

@@ -1,0 +1,159 @@
+//! The index of the largest element along the last axis, of equal ones the first.
+//!
+//! A tournament of [`contest`](super::contest)s, as in max pooling, whose winners carry their index along: public before the first level, masked after
+//! it. Values stay at full scale, and those of the last winner are never computed.
+//!
+//! Rounds and bytes of a level: those of its contest; one round more with one index for each group each way, and one value unless the
+//! level is the last; dealt for each candidate one element for its bit, two for the value unless the level is the last, two for
+//! the index unless it is the first. Exact when the comparison ignores no bits; otherwise the element found is within twice what is ignored of
+//! the largest. The index of a single element is masked, which takes a round.
+
+use tercet_plan::{Comparison, Group, Tournament};
+use tercet_ring::{Ring, Secret, vector};
+
+use super::Shapes;
+use super::contest::Contest;
+use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, SlotPair, VALUES, add_bits, deal_bits};
+use super::slots::{Slot, Slots};
+use crate::{Dealer, EngineError, Evaluator};
+
+/// Indices, which are not truncated: the second slot of each pair stays unused.
+const INDICES: SlotPair = [Slot::IndexMasks, Slot::Wraps];
+/// Products of bits and indices.
+const SELECTED_INDICES: SlotPair = [Slot::SelectedIndexMasks, Slot::SelectedWraps];
+
+/// The public form of a search for the largest element, as in [`tercet_plan::Op::ArgMax`].
+#[derive(Clone, Copy)]
+pub struct ArgMax<'a> {
+    /// How a difference is compared with zero.
+    pub comparison: Comparison,
+    /// The operand has one axis more than the result.
+    pub shapes: Shapes<'a>,
+}
+
+impl ArgMax<'_> {
+    fn tournament(&self) -> Tournament {
+        Tournament::new(self.shapes.operand.last().copied().unwrap_or(1), false)
+    }
+
+    fn lanes(&self) -> usize {
+        self.shapes.result_elements()
+    }
+
+    fn contest<'g>(&self, groups: &'g [Group]) -> Contest<'g> {
+        Contest {
+            groups,
+            comparison: self.comparison,
+            lanes: self.lanes(),
+        }
+    }
+
+    /// The candidates in rows: first all elements of index 0, then those of index 1.
+    fn candidates<R: Ring>(&self, elements: &[R]) -> Secret<R> {
+        let classes = self.shapes.operand.last().map_or(1, |&classes| classes as usize);
+        let rows = (0..classes).flat_map(|class| elements.iter().skip(class).step_by(classes).copied());
+        Secret::new(rows.collect())
+    }
+}
+
+/// The dealer's part.
+///
+/// # Errors
+/// When the comparison does not fit the ring, which no checked plan has.
+pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax<'_>) -> Result<(), EngineError> {
+    let tournament = search.tournament();
+    let mut values = search.candidates(r);
+    let mut indices: Option<Secret<R>> = None;
+    for (level, groups) in tournament.levels().iter().enumerate() {
+        let slots = Slots::of_level(level);
+        let winners = search.contest(groups).deal(dealer, slots, &values)?;
+        let bit_masks = deal_bits(dealer, slots, &winners);
+        if let Some(indices) = &indices {
+            let parts = MaskParts::new(indices, 0);
+            parts.deal(dealer, slots, INDICES);
+            parts.deal_selected(dealer, slots, SELECTED_INDICES, &bit_masks);
+        }
+        if level + 1 < tournament.levels().len() {
+            let parts = MaskParts::new(&values, 0);
+            parts.deal(dealer, slots, VALUES);
+            parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
+            let winners = groups.len() * search.lanes();
+            let [mut mask, other] = dealer.masks::<R>(slots.at(Slot::OutputMasks), 2 * winners);
+            vector::add_assign(&mut mask, &other);
+            indices = Some(Secret::new(mask[..winners].to_vec()));
+            values = Secret::new(mask[winners..].to_vec());
+        }
+    }
+    Ok(())
+}
+
+/// An evaluator's part: the masked result. `mask` is its half of the result's mask.
+///
+/// # Errors
+/// When a peer is lost, late, or sends what the protocol does not call for.
+pub fn evaluate<R: Ring>(
+    evaluator: &mut Evaluator,
+    m: &[R],
+    search: ArgMax<'_>,
+    mask: &Secret<R>,
+) -> Result<Secret<R>, EngineError> {
+    let (tournament, lanes, is_first) = (search.tournament(), search.lanes(), evaluator.is_first());
+    let mut values = search.candidates(m);
+    let mut indices: Option<Secret<R>> = None;
+    for (level, groups) in tournament.levels().iter().enumerate() {
+        let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
+        let winners = search.contest(groups).evaluate(evaluator, slots, &values)?;
+        let bits = Bits::take(evaluator, slots, &winners)?;
+        let winners = groups.len() * lanes;
+        let mut sums = match is_last {
+            true => mask.clone(),
+            false => evaluator.masks(slots.at(Slot::OutputMasks), 2 * winners),
+        };
+        let (index_sums, value_sums) = sums.split_at_mut(winners);
+        match &indices {
+            None => add_public_indices(index_sums, groups, &bits, is_first, lanes),
+            Some(indices) => {
+                let shares = &Shares::take(evaluator, slots, INDICES, 0, indices.len())?;
+                let selected = Shares::take(evaluator, slots, SELECTED_INDICES, 0, indices.len())?;
+                let selector = Selector {
+                    m: indices,
+                    shift: 0,
+                    is_first,
+                    values: shares,
+                    lanes,
+                };
+                selector.add_winners(index_sums, groups, &bits, &selected);
+            }
+        }
+        if !is_last {
+            let shares = &Shares::take(evaluator, slots, VALUES, 0, values.len())?;
+            let selected = Shares::take(evaluator, slots, SELECTED, 0, values.len())?;
+            let selector = Selector {
+                m: &values,
+                shift: 0,
+                is_first,
+                values: shares,
+                lanes,
+            };
+            selector.add_winners(value_sums, groups, &bits, &selected);
+        }
+        let opened = evaluator.open(sums)?;
+        if is_last {
+            return Ok(opened);
+        }
+        indices = Some(Secret::new(opened[..winners].to_vec()));
+        values = Secret::new(opened[winners..].to_vec());
+    }
+    evaluator.open(mask.clone())
+}
+
+/// Adds, for each group, the bit of each candidate times the candidate's place among all.
+fn add_public_indices<R: Ring>(sums: &mut [R], groups: &[Group], bits: &Bits<R>, is_first: bool, lanes: usize) {
+    let mut candidate = 0;
+    for (group, sum) in groups.iter().zip(sums.chunks_exact_mut(lanes.max(1))) {
+        for _ in 0..group.candidates {
+            add_bits(sum, bits, candidate, is_first, R::from_u64(candidate as u64));
+            candidate += 1;
+        }
+    }
+}
