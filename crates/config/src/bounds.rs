@@ -45,17 +45,17 @@ pub(crate) mod named {
         default: 256,
         unit: "samples",
     };
-    /// Serialised plan or sealed parameters of one model.
+    /// Sealed parameters of one model. Messages carry at most 1 GiB.
     pub const MODEL_BYTES: Bounds = Bounds {
         least: 64 * KIB,
-        most: 16 * 1024 * MIB,
+        most: 1024 * MIB,
         default: 512 * MIB,
         unit: "bytes",
     };
-    /// One party's sealed share of one query.
+    /// One party's sealed share of one query. Messages carry at most 1 GiB.
     pub const ENVELOPE_BYTES: Bounds = Bounds {
         least: 4 * KIB,
-        most: 4096 * MIB,
+        most: 1024 * MIB,
         default: 256 * MIB,
         unit: "bytes",
     };

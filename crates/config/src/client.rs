@@ -28,8 +28,6 @@ pub struct ClientFile {
     pub parties: Field<BTreeMap<String, Field<PartyFile>>>,
     /// Milliseconds to wait for an answer. Default 30000. The deadline travels with the query, so all parties give up together.
     pub deadline_ms: Field<u64>,
-    /// Most samples of one session; larger batches go in several. Default 256. More than the nodes' `limits.batch` is refused by them.
-    pub batch: Field<u64>,
     /// Models whose plan is pinned: `[models.NAME]`. Without a pin the client trusts the plan the coordinator shows, whose shapes and
     /// ranges it prints; with one a replaced model is refused.
     pub models: Field<BTreeMap<String, Field<ModelFile>>>,
@@ -73,8 +71,6 @@ pub struct ClientConfig {
     pub sealing_keys: [SealingKeyBytes; 3],
     /// How long to wait for an answer.
     pub deadline: Duration,
-    /// Most samples of one session.
-    pub batch: u32,
     /// Models whose plan is pinned.
     pub pinned: BTreeMap<String, PlanDigest>,
     /// How QUIC behaves.
@@ -136,7 +132,6 @@ fn read(check: &mut Check, file: ClientFile, path: &Path) -> Option<ClientConfig
             "identity",
             "parties",
             "deadline_ms",
-            "batch",
             "models",
             "transport",
         ],
@@ -159,7 +154,6 @@ fn read(check: &mut Check, file: ClientFile, path: &Path) -> Option<ClientConfig
         Some((party?, key?))
     });
     let deadline = check.number("deadline_ms", file.deadline_ms, named::DEADLINE_MS);
-    let batch = check.number("batch", file.batch, named::BATCH);
     let pinned = check.table("models", file.models, |check, name, file: ModelFile| {
         check.unknown(&file.unknown, &["digest"]);
         let digest: Option<PlanDigest> = check.parsed(
@@ -188,7 +182,6 @@ fn read(check: &mut Check, file: ClientFile, path: &Path) -> Option<ClientConfig
         identity: identity?,
         sealing_keys: keys.try_into().ok()?,
         deadline: Duration::from_millis(deadline?),
-        batch: u32::try_from(batch?).ok()?,
         pinned: pinned?.into_iter().collect(),
         transport: transport?,
     })
