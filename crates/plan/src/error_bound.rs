@@ -1,4 +1,4 @@
-use crate::{Op, Tournament};
+use crate::{Comparison, Op, Tournament};
 
 impl Op {
     /// How far an element of the step's result may be from that of [`crate::oracle`], in units of the last place, when the operands are
@@ -15,24 +15,22 @@ impl Op {
                 ..
             } => {
                 let steepest = slopes.iter().map(|slope| slope.unsigned_abs()).max().unwrap_or(0);
-                let ignored = if comparison.drop == 0 {
-                    0
-                } else {
-                    1_i64 << comparison.drop
-                };
+                let ignored = ignored_below(*comparison);
                 // An element within `ignored` below several knots may be counted as beyond any of them.
                 let wrong_piece = |first: usize| -> u64 {
-                    let near = knots[first..].iter().take_while(|&&knot| knot - knots[first] < ignored);
+                    let distance = |knot: i64| i128::from(knot) - i128::from(knots[first]);
+                    let near = knots[first..].iter().take_while(|&&knot| distance(knot) < ignored);
                     let jump = |knot: usize| {
-                        let at = |t: i64| (slopes[knot + 1] - slopes[knot]) * t + offsets[knot + 1] - offsets[knot];
-                        let low = (knots[knot] - ignored) >> shift;
-                        let high = (knots[knot] >> shift) + 1;
-                        at(low).unsigned_abs().max(at(high).unsigned_abs())
+                        let change = |of: &[i64]| i128::from(of[knot + 1]) - i128::from(of[knot]);
+                        let at = |t: i128| (change(slopes) * t + change(offsets)).unsigned_abs();
+                        let nearest = i128::from(knots[knot]);
+                        at((nearest - ignored) >> shift).max(at((nearest >> shift) + 1))
                     };
-                    (first..first + near.count()).map(jump).sum()
+                    let all: u128 = (first..first + near.count()).map(jump).sum();
+                    u64::try_from(all).unwrap_or(u64::MAX)
                 };
                 let wrong_pieces = (0..knots.len()).map(wrong_piece).max().unwrap_or(0);
-                Some(steepest + wrong_pieces)
+                Some(steepest.saturating_add(wrong_pieces))
             }
             Op::MaxPool {
                 window,
@@ -42,15 +40,16 @@ impl Op {
                 ..
             } => {
                 let levels = Tournament::new(window.taps() as u32, *relu).levels().len() as u64;
-                let lost = if comparison.drop == 0 {
-                    0
-                } else {
-                    levels << (comparison.drop + 1)
-                };
+                let lost = 2 * levels * ignored_below(*comparison) as u64;
                 Some(1 + lost.div_ceil(1 << shift))
             }
             Op::ArgMax { comparison, .. } => (comparison.drop == 0).then_some(0),
             _ => Some(0),
         }
     }
+}
+
+/// How far below zero a number may be and count as not negative.
+fn ignored_below(comparison: Comparison) -> i128 {
+    if comparison.drop == 0 { 0 } else { 1 << comparison.drop }
 }

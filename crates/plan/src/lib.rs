@@ -15,6 +15,8 @@ pub mod limits;
 mod op;
 pub mod oracle;
 mod plan;
+#[cfg(any(test, feature = "testkit"))]
+pub mod testkit;
 mod tournament;
 mod validate;
 

@@ -7,6 +7,8 @@ mod linear;
 mod local;
 mod nonlinear;
 mod strided;
+#[cfg(test)]
+mod tests;
 
 use tercet_ring::{Ring, RingKind, Secret};
 

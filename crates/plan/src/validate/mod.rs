@@ -5,6 +5,8 @@
 mod fault;
 mod range;
 mod shape;
+#[cfg(test)]
+mod tests;
 
 use std::collections::HashSet;
 
