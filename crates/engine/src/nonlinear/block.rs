@@ -14,9 +14,6 @@ const CHUNK: usize = 8;
 /// One chunk of a plane.
 type Chunk = [u64; CHUNK];
 
-/// Entries of the largest table: one for each subset of six bits.
-const TABLE: usize = 64;
-
 const ZEROS: Chunk = [0; CHUNK];
 const ONES: Chunk = [u64::MAX; CHUNK];
 
@@ -94,18 +91,65 @@ pub(super) fn openings(blocks: &[Block], nodes: &Nodes) -> BitPlanes {
     planes
 }
 
+/// Calls a function with the entries of a table over a number of bits as its generic argument, so that its loops have fixed lengths.
+macro_rules! with_entries {
+    ($bits:expr, $function:ident($($argument:expr),*)) => {
+        match $bits {
+            0 => vectorize(|| $function::<1>($($argument),*)),
+            1 => vectorize(|| $function::<2>($($argument),*)),
+            2 => vectorize(|| $function::<4>($($argument),*)),
+            3 => vectorize(|| $function::<8>($($argument),*)),
+            4 => vectorize(|| $function::<16>($($argument),*)),
+            5 => vectorize(|| $function::<32>($($argument),*)),
+            6 => vectorize(|| $function::<64>($($argument),*)),
+            _ => unreachable!("leaves, blocks and groups have at most six bits"),
+        }
+    };
+}
+
+/// The first factor of all products of a table.
+#[derive(Clone, Copy)]
+pub(super) enum Base<'a> {
+    /// One. The share of it is one at evaluator 0 and zero at evaluator 1.
+    One(bool),
+    /// A plane of secret bits, or shares of them.
+    Plane(&'a [u64]),
+}
+
+/// Bits of one table: planes of `masks`, and where the products of [`Base`] and subsets of them stand among dealt planes: from `first_product` on, subsets in
+/// ascending order.
+#[derive(Clone, Copy)]
+pub(super) struct Factors<'a> {
+    pub base: Base<'a>,
+    pub planes: &'a [usize],
+    pub first_product: usize,
+}
+
+impl Factors<'_> {
+    /// Whether the product of `base` and this subset is dealt. The others are known: those of one and a single bit.
+    fn is_dealt(&self, subset: usize) -> bool {
+        match self.base {
+            Base::One(_) => !subset.is_power_of_two(),
+            Base::Plane(_) => true,
+        }
+    }
+
+    /// The plane after the last product.
+    pub fn next_product(&self) -> usize {
+        let subsets = (1usize << self.planes.len()) - 1;
+        match self.base {
+            Base::One(_) => self.first_product + subsets - self.planes.len(),
+            Base::Plane(_) => self.first_product + subsets,
+        }
+    }
+}
+
 /// The dealer: all products of the bits of `r` within each leaf, subsets in ascending order. Plane i of `r` is the leaves' i-th bit.
 pub(super) fn leaf_products(layout: &Layout, r: &BitPlanes) -> BitPlanes {
     let mut products = BitPlanes::zeros(layout.leaf_products() as usize, r.lanes());
     let (mut bit, mut plane) = (0, 0);
     for &size in layout.leaves() {
-        let bits: Vec<usize> = (bit..bit + size as usize).collect();
-        vectorize(|| {
-            each_chunk(r.words_per_plane(), |start| {
-                let table = subset_products(ONES, r, &bits, start);
-                store_subsets(&mut products, plane, &table, bits.len(), 1, start);
-            })
-        });
+        with_entries!(size, store_leaf_products(r, bit, &mut products, plane));
         bit += size as usize;
         plane += (1 << size) - 1;
     }
@@ -115,61 +159,48 @@ pub(super) fn leaf_products(layout: &Layout, r: &BitPlanes) -> BitPlanes {
 /// An evaluator: shares of the leaves' bits, from the public bits `m` and its share of the products.
 pub(super) fn leaf_nodes(layout: &Layout, m: &BitPlanes, products: &BitPlanes, is_first: bool) -> Nodes {
     let count = layout.leaves().len();
-    let mut less = BitPlanes::zeros(count, m.lanes());
-    let mut equal = BitPlanes::zeros(count, m.lanes());
+    let mut nodes = Nodes {
+        less: BitPlanes::zeros(count, m.lanes()),
+        equal: BitPlanes::zeros(count, m.lanes()),
+    };
     let (mut bit, mut plane) = (0, 0);
     for (leaf, &size) in layout.leaves().iter().enumerate() {
-        vectorize(|| {
-            each_chunk(m.words_per_plane(), |start| {
-                let mut table = [ZEROS; TABLE];
-                table[0] = constant(is_first);
-                for subset in 1..1 << size {
-                    table[subset] = load(products.plane(plane + subset - 1), start);
-                }
-                // Bit j decides when all above it are equal, m has 0 there and r has 1.
-                let mut sum = ZEROS;
-                for j in (0..size as usize).rev() {
-                    let differs = not(load(m.plane(bit + j), start));
-                    sum = xor(sum, and(differs, table[1 << j]));
-                    fold(&mut table, j, differs);
-                }
-                store(less.plane_mut(leaf), start, sum);
-                if leaf > 0 {
-                    store(equal.plane_mut(leaf), start, table[0]);
-                }
-            })
-        });
+        let (less, equal) = (nodes.less.plane_mut(leaf), nodes.equal.plane_mut(leaf));
+        with_entries!(size, evaluate_leaf(m, bit, products, plane, is_first, less, equal));
         bit += size as usize;
         plane += (1 << size) - 1;
     }
-    Nodes { less, equal }
+    nodes
 }
 
-/// The dealer: the products of two or more masks that a level's blocks need. `masks` are those of [`openings`].
+/// The dealer: the products of masks that a level's blocks need. `masks` are those of [`openings`].
 pub(super) fn block_products(blocks: &[Block], masks: &BitPlanes, count: usize) -> BitPlanes {
     let mut products = BitPlanes::zeros(count, masks.lanes());
-    let mut plane = 0;
+    let mut first_product = 0;
     for block in blocks {
-        let size = block.equal.len();
-        vectorize(|| {
-            each_chunk(masks.words_per_plane(), |start| {
-                let table = subset_products(ONES, masks, &block.equal, start);
-                store_subsets(&mut products, plane, &table, size, 2, start);
-            })
-        });
-        plane += (1 << size) - 1 - size;
+        let equal = Factors {
+            base: Base::One(true),
+            planes: &block.equal,
+            first_product,
+        };
+        first_product = store_products(masks, equal, &mut products);
         for (child, &less) in block.less.iter().enumerate() {
-            let above = block.equal_above(child);
-            vectorize(|| {
-                each_chunk(masks.words_per_plane(), |start| {
-                    let table = subset_products(load(masks.plane(less), start), masks, above, start);
-                    store_subsets(&mut products, plane, &table, above.len(), 1, start);
-                })
-            });
-            plane += (1 << above.len()) - 1;
+            let base = Base::Plane(masks.plane(less));
+            let factors = Factors {
+                base,
+                planes: block.equal_above(child),
+                first_product,
+            };
+            first_product = store_products(masks, factors, &mut products);
         }
     }
     products
+}
+
+/// The dealer: stores the products of a table that are to be dealt. Gives the plane after them.
+pub(super) fn store_products(masks: &BitPlanes, factors: Factors<'_>, products: &mut BitPlanes) -> usize {
+    with_entries!(factors.planes.len(), store_table(masks, factors, products));
+    factors.next_product()
 }
 
 /// An evaluator: shares of the blocks' bits, from the opened bits of their children, its halves of the masks, its share of the
@@ -182,166 +213,208 @@ pub(super) fn block_nodes(
     children: &Nodes,
     is_first: bool,
 ) -> Nodes {
-    let mut less = BitPlanes::zeros(blocks.len(), opened.lanes());
-    let mut equal = BitPlanes::zeros(blocks.len(), opened.lanes());
-    let mut plane = 0;
+    let (count, lanes) = (blocks.len(), opened.lanes());
+    let mut nodes = Nodes {
+        less: BitPlanes::zeros(count, lanes),
+        equal: BitPlanes::zeros(count, lanes),
+    };
+    let shared = Shared {
+        opened,
+        masks,
+        products,
+    };
+    let mut first_product = 0;
     for (index, block) in blocks.iter().enumerate() {
-        let size = block.equal.len();
-        let last = block.first_child + block.less.len();
-        vectorize(|| {
-            each_chunk(opened.words_per_plane(), |start| {
-                let mut table = [ZEROS; TABLE];
-                load_subsets(
-                    &mut table,
-                    constant(is_first),
-                    masks,
-                    &block.equal,
-                    products,
-                    plane,
-                    start,
-                );
-                let mut next = plane + (1 << size) - 1 - size;
-                // Planes of the products of each child's "less" mask stand from the lowest child on; the table is folded from the highest.
-                let mut sum = load(children.less.plane(last), start);
-                for (child, &less) in block.less.iter().enumerate() {
-                    let above = block.equal_above(child);
-                    let mut with_less = [ZEROS; TABLE];
-                    with_less[0] = load(masks.plane(less), start);
-                    for subset in 1..1 << above.len() {
-                        with_less[subset] = load(products.plane(next + subset - 1), start);
-                    }
-                    next += (1 << above.len()) - 1;
-                    for (bit, &above) in above.iter().enumerate().rev() {
-                        fold(&mut with_less, bit, load(opened.plane(above), start));
-                    }
-                    sum = xor(sum, with_less[0]);
-                }
-                for bit in (0..size).rev() {
-                    fold(&mut table, bit, load(opened.plane(block.equal[bit]), start));
-                    // The table is now the product of the "equal" of all children from this one on.
-                    let child = bit + block.less.len() + 1 - size;
-                    if child > 0 {
-                        sum = xor(sum, and(load(opened.plane(block.less[child - 1]), start), table[0]));
-                    }
-                }
-                store(less.plane_mut(index), start, sum);
-                if block.yields_equal() {
-                    store(equal.plane_mut(index), start, table[0]);
-                }
-            })
-        });
-        plane += (1 << size) - 1 - size;
-        plane += (0..block.less.len())
-            .map(|child| (1 << block.equal_above(child).len()) - 1)
-            .sum::<usize>();
+        let (less, equal) = (nodes.less.plane_mut(index), nodes.equal.plane_mut(index));
+        less.copy_from_slice(children.less.plane(block.first_child + block.less.len()));
+        let factors = Factors {
+            base: Base::One(is_first),
+            planes: &block.equal,
+            first_product,
+        };
+        with_entries!(block.equal.len(), evaluate_block(shared, factors, block, less, equal));
+        first_product = factors.next_product();
+        for (child, &plane) in block.less.iter().enumerate() {
+            let base = Base::Plane(masks.plane(plane));
+            let factors = Factors {
+                base,
+                planes: block.equal_above(child),
+                first_product,
+            };
+            first_product = add_product(shared, factors, &[], less);
+        }
     }
-    Nodes { less, equal }
+    nodes
 }
 
-/// The dealer: all products of two or more of the masks in planes `factors`, subsets in ascending order, from plane `plane` on. Gives the plane
-/// after them.
-pub(super) fn product_terms(masks: &BitPlanes, factors: &[usize], products: &mut BitPlanes, plane: usize) -> usize {
-    vectorize(|| {
-        each_chunk(masks.words_per_plane(), |start| {
-            let table = subset_products(ONES, masks, factors, start);
-            store_subsets(products, plane, &table, factors.len(), 2, start);
-        })
-    });
-    plane + (1 << factors.len()) - 1 - factors.len()
+/// An evaluator: adds a share of the product of `base` and all the table's bits, of which those in `negated` count as negated. Gives the plane after the
+/// table's products.
+pub(super) fn add_product(shared: Shared<'_>, factors: Factors<'_>, negated: &[bool], to: &mut [u64]) -> usize {
+    with_entries!(factors.planes.len(), evaluate_product(shared, factors, negated, to));
+    factors.next_product()
 }
 
-/// An evaluator: adds a share of the product of the `factors`' bits. A factor is a plane of `opened` and `masks`, and whether it is negated;
-/// the products stand from plane `plane` on. Gives the plane after them.
-pub(super) fn add_product(
-    factors: &[(usize, bool)],
-    opened: &BitPlanes,
-    masks: &BitPlanes,
+/// What an evaluator knows of masked bits: the opened ones, its halves of their masks, and its share of the masks' products.
+#[derive(Clone, Copy)]
+pub(super) struct Shared<'a> {
+    pub opened: &'a BitPlanes,
+    pub masks: &'a BitPlanes,
+    pub products: &'a BitPlanes,
+}
+
+impl Shared<'_> {
+    /// The table of shares of `base` times each subset of the masks.
+    #[inline(always)]
+    fn table<const ENTRIES: usize>(&self, factors: Factors<'_>, start: usize) -> [Chunk; ENTRIES] {
+        let mut table = [ZEROS; ENTRIES];
+        table[0] = factors.base.load(start);
+        let mut plane = factors.first_product;
+        for (subset, entry) in table.iter_mut().enumerate().skip(1) {
+            *entry = if factors.is_dealt(subset) {
+                plane += 1;
+                load(self.products.plane(plane - 1), start)
+            } else {
+                load(
+                    self.masks.plane(factors.planes[subset.trailing_zeros() as usize]),
+                    start,
+                )
+            };
+        }
+        table
+    }
+}
+
+impl Base<'_> {
+    #[inline(always)]
+    fn load(&self, start: usize) -> Chunk {
+        match self {
+            Base::One(is_first) => constant(*is_first),
+            Base::Plane(plane) => load(plane, start),
+        }
+    }
+}
+
+#[inline(always)]
+fn store_leaf_products<const ENTRIES: usize>(r: &BitPlanes, bit: usize, products: &mut BitPlanes, plane: usize) {
+    for start in chunks(r) {
+        let mut table = [ONES; ENTRIES];
+        for factor in 0..ENTRIES.trailing_zeros() as usize {
+            multiply(&mut table, factor, load(r.plane(bit + factor), start));
+        }
+        for (product, entry) in table.iter().skip(1).enumerate() {
+            store(products.plane_mut(plane + product), start, *entry);
+        }
+    }
+}
+
+#[inline(always)]
+fn evaluate_leaf<const ENTRIES: usize>(
+    m: &BitPlanes,
+    bit: usize,
     products: &BitPlanes,
     plane: usize,
     is_first: bool,
-    to: &mut [u64],
-) -> usize {
-    let planes: Vec<usize> = factors.iter().map(|factor| factor.0).collect();
-    vectorize(|| {
-        each_chunk(opened.words_per_plane(), |start| {
-            let mut table = [ZEROS; TABLE];
-            load_subsets(&mut table, constant(is_first), masks, &planes, products, plane, start);
-            for (bit, &(factor, negated)) in factors.iter().enumerate().rev() {
-                fold(
-                    &mut table,
-                    bit,
-                    xor(load(opened.plane(factor), start), constant(negated)),
-                );
-            }
-            let sum = xor(load(to, start), table[0]);
-            store(to, start, sum);
-        })
-    });
-    plane + (1 << factors.len()) - 1 - factors.len()
-}
-
-/// The products of `base` and each subset of the planes `factors`.
-#[inline(always)]
-fn subset_products(base: Chunk, planes: &BitPlanes, factors: &[usize], start: usize) -> [Chunk; TABLE] {
-    let mut table = [ZEROS; TABLE];
-    table[0] = base;
-    for (bit, &factor) in factors.iter().enumerate() {
-        let factor = load(planes.plane(factor), start);
-        for subset in 0..1 << bit {
-            table[subset | 1 << bit] = and(table[subset], factor);
-        }
-    }
-    table
-}
-
-/// Stores the entries of subsets of `least` or more factors in planes from `plane` on.
-#[inline(always)]
-fn store_subsets(to: &mut BitPlanes, plane: usize, table: &[Chunk; TABLE], factors: usize, least: u32, start: usize) {
-    let mut plane = plane;
-    for (subset, product) in table.iter().enumerate().take(1 << factors) {
-        if subset.count_ones() >= least {
-            store(to.plane_mut(plane), start, *product);
-            plane += 1;
-        }
-    }
-}
-
-/// The table of shares of the products of the planes `factors` of `masks`: single masks are shared as their halves, the others as dealt.
-#[inline(always)]
-fn load_subsets(
-    table: &mut [Chunk; TABLE],
-    base: Chunk,
-    masks: &BitPlanes,
-    factors: &[usize],
-    products: &BitPlanes,
-    plane: usize,
-    start: usize,
+    less: &mut [u64],
+    equal: &mut [u64],
 ) {
-    table[0] = base;
-    let mut plane = plane;
-    for subset in 1usize..1 << factors.len() {
-        table[subset] = if subset.is_power_of_two() {
-            load(masks.plane(factors[subset.trailing_zeros() as usize]), start)
-        } else {
-            plane += 1;
-            load(products.plane(plane - 1), start)
-        };
+    for start in chunks(m) {
+        let mut table = [constant(is_first); ENTRIES];
+        for (product, entry) in table.iter_mut().skip(1).enumerate() {
+            *entry = load(products.plane(plane + product), start);
+        }
+        // Bit j decides when all above it are equal, m has 0 there and r has 1.
+        let mut sum = ZEROS;
+        for j in (0..ENTRIES.trailing_zeros() as usize).rev() {
+            let is_zero = not(load(m.plane(bit + j), start));
+            sum = xor(sum, and(is_zero, table[1 << j]));
+            fold(&mut table, j, is_zero);
+        }
+        store(less, start, sum);
+        store(equal, start, table[0]);
+    }
+}
+
+#[inline(always)]
+fn store_table<const ENTRIES: usize>(masks: &BitPlanes, factors: Factors<'_>, products: &mut BitPlanes) {
+    for start in chunks(masks) {
+        let mut table = [factors.base.load(start); ENTRIES];
+        for (bit, &factor) in factors.planes.iter().enumerate() {
+            multiply(&mut table, bit, load(masks.plane(factor), start));
+        }
+        let mut plane = factors.first_product;
+        for (subset, entry) in table.iter().enumerate().skip(1) {
+            if factors.is_dealt(subset) {
+                store(products.plane_mut(plane), start, *entry);
+                plane += 1;
+            }
+        }
+    }
+}
+
+#[inline(always)]
+fn evaluate_block<const ENTRIES: usize>(
+    shared: Shared<'_>,
+    factors: Factors<'_>,
+    block: &Block,
+    less: &mut [u64],
+    equal: &mut [u64],
+) {
+    for start in chunks(shared.opened) {
+        let mut table = shared.table::<ENTRIES>(factors, start);
+        let mut sum = load(less, start);
+        let lowest = block.less.len() + 1 - factors.planes.len();
+        for (bit, &plane) in factors.planes.iter().enumerate().rev() {
+            fold(&mut table, bit, load(shared.opened.plane(plane), start));
+            // The table is now the product of the "equal" of all children from this one on: the next one below decides.
+            if let Some(below) = (bit + lowest).checked_sub(1) {
+                let opened = load(shared.opened.plane(block.less[below]), start);
+                sum = xor(sum, and(opened, table[0]));
+            }
+        }
+        store(less, start, sum);
+        if block.yields_equal() {
+            store(equal, start, table[0]);
+        }
+    }
+}
+
+#[inline(always)]
+fn evaluate_product<const ENTRIES: usize>(shared: Shared<'_>, factors: Factors<'_>, negated: &[bool], to: &mut [u64]) {
+    for start in chunks(shared.opened) {
+        let mut table = shared.table::<ENTRIES>(factors, start);
+        for (bit, &plane) in factors.planes.iter().enumerate().rev() {
+            let negated = negated.get(bit).copied().unwrap_or(false);
+            fold(
+                &mut table,
+                bit,
+                xor(load(shared.opened.plane(plane), start), constant(negated)),
+            );
+        }
+        let sum = xor(load(to, start), table[0]);
+        store(to, start, sum);
+    }
+}
+
+/// Multiplies the factor of a table's bit into the upper half of the entries it has so far.
+#[inline(always)]
+fn multiply<const ENTRIES: usize>(table: &mut [Chunk; ENTRIES], bit: usize, factor: Chunk) {
+    for subset in 0..1 << bit {
+        table[subset | 1 << bit] = and(table[subset], factor);
     }
 }
 
 /// Folds the public value of the table's highest bit in.
 #[inline(always)]
-fn fold(table: &mut [Chunk; TABLE], bit: usize, public: Chunk) {
+fn fold<const ENTRIES: usize>(table: &mut [Chunk; ENTRIES], bit: usize, public: Chunk) {
     for subset in 0..1 << bit {
         table[subset] = xor(and(public, table[subset]), table[subset | 1 << bit]);
     }
 }
 
+/// Where the chunks of each plane start.
 #[inline(always)]
-fn each_chunk(words: usize, mut body: impl FnMut(usize)) {
-    for start in (0..words).step_by(CHUNK) {
-        body(start);
-    }
+fn chunks(planes: &BitPlanes) -> impl Iterator<Item = usize> + use<> {
+    (0..planes.words_per_plane()).step_by(CHUNK)
 }
 
 /// The chunk of a plane from word `start` on, filled up with zeros.

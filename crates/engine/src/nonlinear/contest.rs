@@ -14,6 +14,7 @@
 use tercet_plan::{Comparison, Group};
 use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};
 
+use super::block::{Base, Factors, Shared};
 use super::slots::{Slot, Slots};
 use super::{block, comparison, layout};
 use crate::{Dealer, EngineError, Evaluator};
@@ -26,7 +27,10 @@ pub(super) struct Contest<'a> {
 }
 
 /// A candidate's comparisons: for each opponent the pair, and whether the candidate wins when the answer is no.
-type Factors = Vec<(usize, bool)>;
+struct Candidate {
+    pairs: Vec<usize>,
+    negated: Vec<bool>,
+}
 
 impl Contest<'_> {
     /// The dealer's part: the masks of the winner bits, one plane for each candidate.
@@ -39,10 +43,14 @@ impl Contest<'_> {
         }
         let singles = self.contested(&pairs);
         let mut products = BitPlanes::zeros(self.products() - singles.planes(), self.lanes);
-        let mut plane = 0;
-        for factors in self.contested_factors() {
-            let planes: Vec<usize> = factors.iter().map(|factor| factor.0).collect();
-            plane = block::product_terms(&pairs, &planes, &mut products, plane);
+        let mut first_product = 0;
+        for candidate in self.contested_candidates() {
+            let factors = Factors {
+                base: Base::One(true),
+                planes: &candidate.pairs,
+                first_product,
+            };
+            first_product = block::store_products(&pairs, factors, &mut products);
         }
         dealer.deal_bits(slots.at(Slot::WinnerProducts), &BitPlanes::concat(&[singles, products]));
         let winners = comparison::fresh_mask(dealer, slots.at(Slot::WinnerMasks), self.openings(), self.lanes);
@@ -69,18 +77,19 @@ impl Contest<'_> {
             masks.plane_mut(pair).copy_from_slice(singles.plane(single));
         }
         let mut winners = evaluator.mask_bits(slots.at(Slot::WinnerMasks), self.openings(), self.lanes);
-        let mut plane = 0;
-        for (winner, factors) in self.contested_factors().iter().enumerate() {
-            let is_first = evaluator.is_first();
-            plane = block::add_product(
-                factors,
-                &pairs,
-                &masks,
-                &products,
-                plane,
-                is_first,
-                winners.plane_mut(winner),
-            );
+        let shared = Shared {
+            opened: &pairs,
+            masks: &masks,
+            products: &products,
+        };
+        let (base, mut first_product) = (Base::One(evaluator.is_first()), 0);
+        for (winner, candidate) in self.contested_candidates().iter().enumerate() {
+            let factors = Factors {
+                base,
+                planes: &candidate.pairs,
+                first_product,
+            };
+            first_product = block::add_product(shared, factors, &candidate.negated, winners.plane_mut(winner));
         }
         let winners = evaluator.open_bits(winners)?;
         Ok(self.assemble(&pairs, Some(&winners), true))
@@ -169,21 +178,19 @@ impl Contest<'_> {
     }
 
     /// The comparisons of each candidate that has several.
-    fn contested_factors(&self) -> Vec<Factors> {
-        let (mut factors, mut first_pair) = (Vec::new(), 0);
+    fn contested_candidates(&self) -> Vec<Candidate> {
+        let (mut candidates, mut first_pair) = (Vec::new(), 0);
         for group in self.groups {
-            if group.has_winner_round() {
-                factors.extend((0..group.candidates as usize).map(|candidate| {
-                    let pairs = pairs_of(*group).enumerate();
-                    pairs
-                        .filter(|(_, (i, j))| *i == candidate || *j == candidate)
-                        .map(|(pair, (_, j))| (first_pair + pair, j == candidate))
-                        .collect::<Factors>()
-                }));
+            for candidate in (0..group.candidates as usize).filter(|_| group.has_winner_round()) {
+                let own = pairs_of(*group)
+                    .enumerate()
+                    .filter(|(_, (i, j))| *i == candidate || *j == candidate);
+                let (pairs, negated) = own.map(|(pair, (_, j))| (first_pair + pair, j == candidate)).unzip();
+                candidates.push(Candidate { pairs, negated });
             }
             first_pair += group.pairs() as usize;
         }
-        factors
+        candidates
     }
 
     fn pair_count(&self) -> usize {
