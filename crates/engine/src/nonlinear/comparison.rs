@@ -29,7 +29,7 @@ pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPl
             .iter()
             .map(|masks| block::block_products(&blocks, masks, layout.level_products(level) as usize))
             .collect();
-        dealer.deal_bits(slots.at(Slot::level_products(level)), &BitPlanes::concat(&products));
+        dealer.deal_bits(slots.at(Slot::level_products(level)), &join(products));
     }
     let mut answers = fresh_mask(dealer, slots.at(Slot::AnswerMasks), thresholds, lanes);
     for threshold in 0..thresholds {
@@ -61,7 +61,7 @@ pub(super) fn evaluate(
         let openings = thresholds * layout.level_openings(level) as usize;
         let masks = evaluator.mask_bits(slots.at(Slot::level_masks(level)), openings, lanes);
         let mine: Vec<_> = nodes.iter().map(|nodes| block::openings(&blocks, nodes)).collect();
-        let mut mine = BitPlanes::concat(&mine);
+        let mut mine = join(mine);
         mine.xor_assign(&masks);
         let opened = split_evenly(evaluator.open_bits(mine)?, thresholds);
         let masks = split_evenly(masks, thresholds);
@@ -94,6 +94,14 @@ pub(super) fn fresh_mask(dealer: &mut Dealer, slot: u32, planes: usize, lanes: u
 
 fn xor_into(to: &mut [u64], other: &[u64]) {
     to.iter_mut().zip(other).for_each(|(x, y)| *x ^= y);
+}
+
+/// The planes of all parts, in order. A single part stays where it is.
+fn join(mut parts: Vec<BitPlanes>) -> BitPlanes {
+    match parts.len() {
+        1 => parts.remove(0),
+        _ => BitPlanes::concat(&parts),
+    }
 }
 
 /// The planes in `parts` parts of equal size.

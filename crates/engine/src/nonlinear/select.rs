@@ -250,8 +250,11 @@ impl<R: Ring> Form<R> {
 
 /// All planes' bits as elements 0 and 1, one plane after the other.
 fn as_elements<R: Ring>(planes: &BitPlanes) -> Secret<R> {
+    if planes.planes() == 1 || planes.lanes().is_multiple_of(64) {
+        return unslice(planes.words(), planes.planes() * planes.lanes());
+    }
     let mut elements = Secret::zeros(planes.planes() * planes.lanes());
-    for (plane, elements) in elements.chunks_mut(planes.lanes().max(1)).enumerate() {
+    for (plane, elements) in elements.chunks_exact_mut(planes.lanes()).enumerate() {
         elements.copy_from_slice(&unslice::<R>(planes.plane(plane), planes.lanes()));
     }
     elements
