@@ -70,13 +70,22 @@ pub fn find(holdings: &Holdings<'_>, name: &ModelName) -> Result<Model, Unserved
             return Err(Unserved::Unknown(name.clone()));
         }
         let party = PartyId::ALL.into_iter().find(|party| held[party.index()].is_none());
-        return Err(Unserved::Missing { name: name.clone(), party: party.expect("one of them lacks it") });
+        return Err(Unserved::Missing {
+            name: name.clone(),
+            party: party.expect("one of them lacks it"),
+        });
     };
     if let Some(party) = odd_one_out([a.digest, b.digest, c.digest]) {
-        return Err(Unserved::OtherPlan { name: name.clone(), party });
+        return Err(Unserved::OtherPlan {
+            name: name.clone(),
+            party,
+        });
     }
     if let Some(party) = odd_one_out([a.deployment, b.deployment, c.deployment]) {
-        return Err(Unserved::OtherDeployment { name: name.clone(), party });
+        return Err(Unserved::OtherDeployment {
+            name: name.clone(),
+            party,
+        });
     }
     Ok(a.clone())
 }
@@ -84,7 +93,10 @@ pub fn find(holdings: &Holdings<'_>, name: &ModelName) -> Result<Model, Unserved
 /// All models that [`find`] finds, in the order of their names.
 pub fn served(holdings: &Holdings<'_>) -> Vec<Model> {
     let first = holdings[PartyId::ClientProxy.index()].unwrap_or_default();
-    first.iter().filter_map(|model| find(holdings, &model.name).ok()).collect()
+    first
+        .iter()
+        .filter_map(|model| find(holdings, &model.name).ok())
+        .collect()
 }
 
 /// The party whose value differs from the other two's; if all three differ, the first.
@@ -108,7 +120,11 @@ mod tests {
     }
 
     fn model(text: &str, digest: u8, deployment: u8) -> Model {
-        Model { name: name(text), digest: PlanDigest([digest; 32]), deployment: QueryId([deployment; 16]) }
+        Model {
+            name: name(text),
+            digest: PlanDigest([digest; 32]),
+            deployment: QueryId([deployment; 16]),
+        }
     }
 
     fn find_in(parties: [Option<Vec<Model>>; 3], wanted: &str) -> Result<Model, Unserved> {
@@ -139,12 +155,37 @@ mod tests {
                 find_in(parties, "a")
             };
             assert_eq!(odd(None), Err(Unserved::Unreachable(party)));
-            assert_eq!(odd(Some(vec![])), Err(Unserved::Missing { name: wanted.clone(), party }));
-            assert_eq!(odd(other_plan()), Err(Unserved::OtherPlan { name: wanted.clone(), party }));
-            assert_eq!(odd(other_deployment()), Err(Unserved::OtherDeployment { name: wanted.clone(), party }));
+            assert_eq!(
+                odd(Some(vec![])),
+                Err(Unserved::Missing {
+                    name: wanted.clone(),
+                    party
+                })
+            );
+            assert_eq!(
+                odd(other_plan()),
+                Err(Unserved::OtherPlan {
+                    name: wanted.clone(),
+                    party
+                })
+            );
+            assert_eq!(
+                odd(other_deployment()),
+                Err(Unserved::OtherDeployment {
+                    name: wanted.clone(),
+                    party
+                })
+            );
         }
-        assert_eq!(find_in([held(), held(), held()], "b"), Err(Unserved::Unknown(name("b"))));
-        let apart = [Some(vec![model("a", 1, 1)]), Some(vec![model("a", 2, 1)]), Some(vec![model("a", 3, 1)])];
+        assert_eq!(
+            find_in([held(), held(), held()], "b"),
+            Err(Unserved::Unknown(name("b")))
+        );
+        let apart = [
+            Some(vec![model("a", 1, 1)]),
+            Some(vec![model("a", 2, 1)]),
+            Some(vec![model("a", 3, 1)]),
+        ];
         assert!(matches!(find_in(apart, "a"), Err(Unserved::OtherPlan { .. })));
     }
 }

@@ -80,22 +80,40 @@ impl State {
             (State::Queued, Event::Expired(failure)) => (State::Finished, vec![Action::Fail(failure)]),
             (State::Queued, Event::ClientLeft) => (State::Finished, vec![]),
 
-            (State::Running(mut replies), Event::Ended { party, result: Ok(done) }) => {
+            (
+                State::Running(mut replies),
+                Event::Ended {
+                    party,
+                    result: Ok(done),
+                },
+            ) => {
                 replies.0[party.index()] = Some(done);
                 match replies.0 {
-                    [Some(a), Some(b), Some(c)] => {
-                        (State::Finished, vec![Action::Release, Action::Answer(Box::new([a, b, c]))])
-                    }
+                    [Some(a), Some(b), Some(c)] => (
+                        State::Finished,
+                        vec![Action::Release, Action::Answer(Box::new([a, b, c]))],
+                    ),
                     partial => (State::Running(Box::new(Replies(partial))), vec![]),
                 }
             }
-            (State::Running(replies), Event::Ended { party, result: Err(failure) }) => {
+            (
+                State::Running(replies),
+                Event::Ended {
+                    party,
+                    result: Err(failure),
+                },
+            ) => {
                 let mut ended = replies.ended();
                 ended[party.index()] = true;
                 match failure.party {
-                    Some(suspect) if failure.fault == Fault::Peer && !ended[suspect.index()] => {
-                        (State::Suspecting { failure, suspect, ended }, vec![Action::Cancel])
-                    }
+                    Some(suspect) if failure.fault == Fault::Peer && !ended[suspect.index()] => (
+                        State::Suspecting {
+                            failure,
+                            suspect,
+                            ended,
+                        },
+                        vec![Action::Cancel],
+                    ),
                     _ => drain(ended, vec![Action::Cancel, Action::Fail(failure)]),
                 }
             }
@@ -104,10 +122,24 @@ impl State {
             }
             (State::Running(replies), Event::ClientLeft) => drain(replies.ended(), vec![Action::Cancel]),
 
-            (State::Suspecting { failure, suspect, mut ended }, Event::Ended { party, result }) => {
+            (
+                State::Suspecting {
+                    failure,
+                    suspect,
+                    mut ended,
+                },
+                Event::Ended { party, result },
+            ) => {
                 ended[party.index()] = true;
                 if party != suspect {
-                    return (State::Suspecting { failure, suspect, ended }, vec![]);
+                    return (
+                        State::Suspecting {
+                            failure,
+                            suspect,
+                            ended,
+                        },
+                        vec![],
+                    );
                 }
                 let told = match result {
                     // Told to stop because of its peers, it has nothing to add.
@@ -159,11 +191,17 @@ mod tests {
     const THIRD: PartyId = PartyId::Auditor;
 
     fn done(tag: u8) -> Done {
-        Done { result: Opaque::from(vec![tag]), report: PartyReport::default() }
+        Done {
+            result: Opaque::from(vec![tag]),
+            report: PartyReport::default(),
+        }
     }
 
     fn ok(party: PartyId) -> Event {
-        Event::Ended { party, result: Ok(done(party.index() as u8)) }
+        Event::Ended {
+            party,
+            result: Ok(done(party.index() as u8)),
+        }
     }
 
     fn failure(fault: Fault, party: Option<PartyId>, sentence: &str) -> Failure {
@@ -171,7 +209,10 @@ mod tests {
     }
 
     fn failed(party: PartyId, failure: &Failure) -> Event {
-        Event::Ended { party, result: Err(failure.clone()) }
+        Event::Ended {
+            party,
+            result: Err(failure.clone()),
+        }
     }
 
     /// Runs the events and gives the state and all actions.
@@ -198,12 +239,21 @@ mod tests {
     fn a_party_that_fails_by_itself_is_told_at_once_and_the_turn_ends_with_the_last_party() {
         let own = failure(Fault::Client, Some(SECOND), "the envelope can't be opened");
         let (state, actions) = play([Event::Start, failed(SECOND, &own)]);
-        assert_eq!(state, State::Draining { ended: [false, true, false] });
+        assert_eq!(
+            state,
+            State::Draining {
+                ended: [false, true, false]
+            }
+        );
         assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(own.clone())]);
 
         let stopped = failure(Fault::Peer, None, "stopped");
-        let (state, actions) =
-            play([Event::Start, failed(SECOND, &own), failed(FIRST, &stopped), failed(THIRD, &stopped)]);
+        let (state, actions) = play([
+            Event::Start,
+            failed(SECOND, &own),
+            failed(FIRST, &stopped),
+            failed(THIRD, &stopped),
+        ]);
         assert_eq!(state, State::Finished);
         assert_eq!(actions[3..], [Action::Release]);
     }
@@ -213,7 +263,12 @@ mod tests {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud ended the session");
         let own = failure(Fault::Own, Some(SECOND), "cloud: out of range");
         let (state, actions) = play([Event::Start, failed(FIRST, &blame), failed(SECOND, &own)]);
-        assert_eq!(state, State::Draining { ended: [true, true, false] });
+        assert_eq!(
+            state,
+            State::Draining {
+                ended: [true, true, false]
+            }
+        );
         assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(own)]);
     }
 
@@ -230,7 +285,12 @@ mod tests {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud is lost");
         let late = failure(Fault::Overload, None, "no time left");
         let (state, actions) = play([Event::Start, failed(THIRD, &blame), Event::Expired(late)]);
-        assert_eq!(state, State::Draining { ended: [false, false, true] });
+        assert_eq!(
+            state,
+            State::Draining {
+                ended: [false, false, true]
+            }
+        );
         assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(blame)]);
     }
 
@@ -238,7 +298,12 @@ mod tests {
     fn a_party_that_delivered_and_is_blamed_is_not_waited_for() {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud is lost");
         let (state, actions) = play([Event::Start, ok(SECOND), failed(THIRD, &blame)]);
-        assert_eq!(state, State::Draining { ended: [false, true, true] });
+        assert_eq!(
+            state,
+            State::Draining {
+                ended: [false, true, true]
+            }
+        );
         assert_eq!(actions[1..], [Action::Cancel, Action::Fail(blame)]);
     }
 
@@ -255,7 +320,10 @@ mod tests {
     #[test]
     fn what_waits_ends_without_a_word_to_the_parties() {
         let late = failure(Fault::Overload, None, "no time left");
-        assert_eq!(play([Event::Expired(late.clone())]), (State::Finished, vec![Action::Fail(late)]));
+        assert_eq!(
+            play([Event::Expired(late.clone())]),
+            (State::Finished, vec![Action::Fail(late)])
+        );
         assert_eq!(play([Event::ClientLeft]), (State::Finished, vec![]));
     }
 
@@ -273,8 +341,20 @@ mod tests {
             events.extend(failures.iter().map(|failure| failed(party, failure)));
             events
         };
-        let others = || [Event::ClientLeft, Event::Expired(failure(Fault::Overload, None, "no time left"))];
-        let orders = [[0, 1, 2, 3], [3, 0, 1, 2], [0, 3, 2, 1], [2, 1, 3, 0], [1, 2, 0, 3], [1, 3, 0, 2]];
+        let others = || {
+            [
+                Event::ClientLeft,
+                Event::Expired(failure(Fault::Overload, None, "no time left")),
+            ]
+        };
+        let orders = [
+            [0, 1, 2, 3],
+            [3, 0, 1, 2],
+            [0, 3, 2, 1],
+            [2, 1, 3, 0],
+            [1, 2, 0, 3],
+            [1, 3, 0, 2],
+        ];
         for order in orders {
             for pick in 0..5usize.pow(3) * 2 {
                 let mut events = [
@@ -291,7 +371,10 @@ mod tests {
                 assert_eq!(state, State::Finished, "{shown}");
                 assert_eq!(count(|action| *action == Action::Release), 1, "{shown}");
                 assert!(count(|action| *action == Action::Cancel) <= 1, "{shown}");
-                assert!(count(|action| matches!(action, Action::Answer(_) | Action::Fail(_))) <= 1, "{shown}");
+                assert!(
+                    count(|action| matches!(action, Action::Answer(_) | Action::Fail(_))) <= 1,
+                    "{shown}"
+                );
             }
         }
     }

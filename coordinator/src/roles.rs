@@ -30,7 +30,10 @@ pub fn choose(round_trips: &RoundTrips, turn: u64) -> Result<Roles, Apart> {
     }
     let fastest = opposite.into_iter().min().unwrap_or_default();
     let slowest = fastest + fastest * SLOWER_PERCENT_MAX / 100 + SLOWER_MICROSECONDS_MAX;
-    let dealers: Vec<PartyId> = PartyId::ALL.into_iter().filter(|dealer| opposite[dealer.index()] <= slowest).collect();
+    let dealers: Vec<PartyId> = PartyId::ALL
+        .into_iter()
+        .filter(|dealer| opposite[dealer.index()] <= slowest)
+        .collect();
 
     let choices = dealers.len() as u64;
     let dealer = dealers[(turn % choices) as usize];
@@ -69,7 +72,9 @@ mod tests {
 
     #[test]
     fn all_six_assignments_come_round_among_equals() {
-        let seen: Vec<Roles> = (0..6).map(|turn| choose(&[Some(9); 3], turn).expect("all connected")).collect();
+        let seen: Vec<Roles> = (0..6)
+            .map(|turn| choose(&[Some(9); 3], turn).expect("all connected"))
+            .collect();
         assert!(Roles::all().all(|roles| seen.contains(&roles)), "{seen:?}");
     }
 

@@ -47,7 +47,18 @@ pub struct QueueFull {
 impl Table {
     /// An empty table that lets `capacity` queries wait, and runs none before [`Table::set_concurrency`].
     pub fn new(capacity: usize) -> Table {
-        Table { queries: HashMap::new(), waiting: VecDeque::new(), running: 0, capacity, concurrency: 0 }
+        Table {
+            queries: HashMap::new(),
+            waiting: VecDeque::new(),
+            running: 0,
+            capacity,
+            concurrency: 0,
+        }
+    }
+
+    /// Whether a query is not over yet.
+    pub fn knows(&self, session: SessionId) -> bool {
+        self.queries.contains_key(&session)
     }
 
     /// How many wait.
@@ -73,9 +84,17 @@ impl Table {
     pub fn submit(&mut self, now: Instant, session: SessionId, expires: Instant) -> Result<Actions, QueueFull> {
         let waits = self.running >= self.concurrency;
         if waits && self.waiting.len() >= self.capacity {
-            return Err(QueueFull { waiting: self.waiting.len() });
+            return Err(QueueFull {
+                waiting: self.waiting.len(),
+            });
         }
-        self.queries.insert(session, Query { state: State::Queued, expires: Some(expires) });
+        self.queries.insert(
+            session,
+            Query {
+                state: State::Queued,
+                expires: Some(expires),
+            },
+        );
         self.waiting.push_back(session);
         Ok(self.start_waiting(now))
     }
@@ -90,8 +109,12 @@ impl Table {
     /// Ends the queries whose time is up.
     pub fn expire(&mut self, now: Instant) -> Actions {
         let due = |query: &Query| query.expires.is_some_and(|expires| expires <= now);
-        let expired: Vec<SessionId> =
-            self.queries.iter().filter(|(_, query)| due(query)).map(|(session, _)| *session).collect();
+        let expired: Vec<SessionId> = self
+            .queries
+            .iter()
+            .filter(|(_, query)| due(query))
+            .map(|(session, _)| *session)
+            .collect();
         let mut actions = vec![];
         for session in expired {
             let (phase, where_it_was) = match self.queries[&session].state {
@@ -163,16 +186,28 @@ mod tests {
     }
 
     fn done(party: PartyId) -> Event {
-        let done = Done { result: Opaque::from(vec![]), report: PartyReport::default() };
-        Event::Ended { party, result: Ok(done) }
+        let done = Done {
+            result: Opaque::from(vec![]),
+            report: PartyReport::default(),
+        };
+        Event::Ended {
+            party,
+            result: Ok(done),
+        }
     }
 
     fn blame(party: PartyId, suspect: PartyId) -> Event {
-        Event::Ended { party, result: Err(Failure::new(Fault::Peer, Some(suspect), Phase::Compute, "lost")) }
+        Event::Ended {
+            party,
+            result: Err(Failure::new(Fault::Peer, Some(suspect), Phase::Compute, "lost")),
+        }
     }
 
     fn finish(table: &mut Table, now: Instant, number: u8) -> Actions {
-        PartyId::ALL.into_iter().flat_map(|party| table.happened(now, session(number), done(party))).collect()
+        PartyId::ALL
+            .into_iter()
+            .flat_map(|party| table.happened(now, session(number), done(party)))
+            .collect()
     }
 
     fn sentence(actions: &[(SessionId, Action)]) -> &str {

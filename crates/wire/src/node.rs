@@ -55,6 +55,11 @@ pub struct Load {
     pub envelope: Opaque,
 }
 
+/// Also the form in which a node stores a model.
+impl Message for Load {
+    const NAME: &'static str = "model";
+}
+
 /// A party's part of a query.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
