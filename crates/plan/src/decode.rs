@@ -114,3 +114,80 @@ fn along(sample: &[u32], axis: u32, numbers: &mut [f64], change: impl Fn(&mut [f
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tercet_ring::RingKind;
+
+    use super::*;
+    use crate::testkit::PlanBuilder;
+
+    /// Decodes integers of 4 fractional bits and shape [2, 3].
+    fn decode(decode: Decode, batch: u32, integers: &[i64]) -> Result<Vec<f32>, DecodeError> {
+        let mut builder = PlanBuilder::new(RingKind::Z64);
+        let value = builder.input(&[2, 3], 4, 62);
+        builder.output_as(value, decode);
+        let plan = builder.build();
+        let mut arrays = plan.decode(batch, &[Integers::new(integers.to_vec())])?;
+        Ok(arrays.pop().expect("the plan has an output").into_data())
+    }
+
+    fn assert_close(found: &[f32], expected: &[f64]) {
+        assert_eq!(found.len(), expected.len());
+        for (found, expected) in found.iter().zip(expected) {
+            assert!((f64::from(*found) - expected).abs() < 1e-6, "{found} is not {expected}");
+        }
+    }
+
+    #[test]
+    fn integers_are_divided_by_their_scale() {
+        let numbers = decode(Decode::Identity, 1, &[16, -8, 1, 0, 160, -16]).expect("six elements");
+        assert_eq!(numbers, [1.0, -0.5, 0.0625, 0.0, 10.0, -1.0]);
+    }
+
+    #[test]
+    fn sigmoid_is_exact_at_both_ends() {
+        let numbers = decode(Decode::Sigmoid, 1, &[0, 1 << 60, -(1 << 60), 16, -16, 32]).expect("six elements");
+        let one = 1.0 / (1.0 + (-1.0_f64).exp());
+        assert_close(
+            &numbers,
+            &[0.5, 1.0, 0.0, one, 1.0 - one, 1.0 / (1.0 + (-2.0_f64).exp())],
+        );
+    }
+
+    #[test]
+    fn softmax_follows_its_axis_and_does_not_overflow() {
+        let large = 1 << 40;
+        let integers = [large, large + 16, 0, large, large, 0, 16, 16, 16, 16, 32, 48];
+        let odds = |x: f64| x.exp() / (x.exp() + 1.0);
+        let by_column = decode(Decode::Softmax { axis: 0 }, 2, &integers).expect("two samples");
+        assert_close(&by_column[..6], &[0.5, odds(1.0), 0.5, 0.5, odds(-1.0), 0.5]);
+        assert_close(
+            &by_column[6..],
+            &[0.5, odds(-1.0), odds(-2.0), 0.5, odds(1.0), odds(2.0)],
+        );
+        let by_row = decode(Decode::Softmax { axis: 1 }, 2, &integers).expect("two samples");
+        assert_close(&by_row[..6], &[odds(-1.0), odds(1.0), 0.0, 0.5, 0.5, 0.0]);
+        assert_close(&by_row[6..9], &[1.0 / 3.0; 3]);
+    }
+
+    #[test]
+    fn log_softmax_keeps_small_probabilities_apart() {
+        let numbers =
+            decode(Decode::LogSoftmax { axis: 1 }, 1, &[0, -16_000, -32_000, 16, 16, 16]).expect("six elements");
+        assert_close(
+            &numbers,
+            &[0.0, -1000.0, -2000.0, -(3.0_f64.ln()), -(3.0_f64.ln()), -(3.0_f64.ln())],
+        );
+    }
+
+    #[test]
+    fn other_lengths_are_refused() {
+        let length = DecodeError::Length {
+            output: "output_0".to_owned(),
+            expected: 12,
+            found: 6,
+        };
+        assert_eq!(decode(Decode::Identity, 2, &[0; 6]), Err(length));
+    }
+}

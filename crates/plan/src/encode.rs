@@ -204,3 +204,125 @@ fn index_of(position: usize, shape: &[usize]) -> Vec<usize> {
     index.reverse();
     index
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use tercet_ring::RingKind;
+
+    use super::*;
+    use crate::testkit::PlanBuilder;
+
+    /// Inputs `input_0` of [2, 2] at 8 bits and `input_1` of [3] at 0 bits, which has no batch axis if `fixed`.
+    fn plan(fixed: bool) -> Plan {
+        let mut builder = PlanBuilder::new(RingKind::Z64);
+        let first = builder.input(&[2, 2], 8, 12);
+        builder.input(&[3], 0, 10);
+        builder.output(first);
+        let mut plan = builder.build();
+        plan.inputs[1].batched = !fixed;
+        plan
+    }
+
+    fn array(shape: &[usize], data: &[f32]) -> Array {
+        Array::new(shape.to_vec(), data.to_vec()).expect("shape and data agree")
+    }
+
+    fn error(first: Array, second: Array) -> EncodeError {
+        plan(false).encode(&[first, second]).expect_err("the inputs are wrong")
+    }
+
+    fn good() -> [Array; 2] {
+        [
+            array(&[1, 2, 2], &[0.0, 1.0, -1.0, 0.5]),
+            array(&[1, 3], &[1.0, 2.0, 3.0]),
+        ]
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_integer() {
+        let eighths = array(&[1, 2, 2], &[1.0, -0.5, 0.001_953_125, 0.001_9]);
+        let [_, second] = good();
+        let encoded = plan(false).encode(&[eighths, second]).expect("sound inputs");
+        assert_eq!(encoded.batch, 1);
+        // Half a unit is rounded away from zero.
+        assert_eq!(encoded.inputs[0][..], [256, -128, 1, 0]);
+        assert_eq!(encoded.inputs[1][..], [1, 2, 3]);
+    }
+
+    #[test]
+    fn an_input_without_a_batch_is_repeated_for_every_sample() {
+        let first = array(&[2, 2, 2], &[0.0; 8]);
+        let second = array(&[3], &[1.0, 2.0, 3.0]);
+        let encoded = plan(true).encode(&[first, second]).expect("sound inputs");
+        assert_eq!((encoded.batch, &encoded.inputs[1][..]), (2, &[1, 2, 3, 1, 2, 3][..]));
+    }
+
+    #[test]
+    fn wrong_shapes_and_batches_are_refused() {
+        let [first, second] = good();
+        let shape = |found: &[usize]| EncodeError::Shape {
+            input: "input_0".to_owned(),
+            expected: "[n, 2, 2]".to_owned(),
+            found: found.to_vec(),
+        };
+        assert_eq!(error(array(&[2, 2], &[0.0; 4]), second.clone()), shape(&[2, 2]));
+        assert_eq!(error(array(&[1, 4], &[0.0; 4]), second.clone()), shape(&[1, 4]));
+        assert_eq!(error(array(&[], &[0.0]), second.clone()), shape(&[]));
+        let two = array(&[2, 2, 2], &[0.0; 8]);
+        let batch = EncodeError::Batch {
+            input: "input_1".to_owned(),
+            expected: 2,
+            found: 1,
+        };
+        assert_eq!(error(two, second.clone()), batch);
+        let none = EncodeError::BatchSize {
+            input: "input_0".to_owned(),
+            found: 0,
+        };
+        assert_eq!(error(array(&[0, 2, 2], &[]), second), none);
+        let count = plan(false).encode(&[first]).expect_err("an input is missing");
+        assert_eq!(
+            count.to_string(),
+            "the model takes 2 input(s) (input_0, input_1) but 1 were given"
+        );
+    }
+
+    #[test]
+    fn numbers_that_cannot_be_encoded_are_named_by_their_index() {
+        let [_, second] = good();
+        let mut data = [0.0; 8];
+        data[6] = f32::NAN;
+        let not_finite = |index: &[usize]| EncodeError::NotFinite {
+            input: "input_0".to_owned(),
+            index: index.to_vec(),
+        };
+        let second_of_two = array(&[2, 3], &[0.0; 6]);
+        assert_eq!(error(array(&[2, 2, 2], &data), second_of_two), not_finite(&[1, 1, 0]));
+        let infinite = array(&[1, 2, 2], &[0.0, f32::INFINITY, 0.0, 0.0]);
+        assert_eq!(error(infinite, second.clone()), not_finite(&[0, 0, 1]));
+        let beyond = array(&[1, 2, 2], &[0.0, 0.0, -16.5, 0.0]);
+        let out_of_range = EncodeError::OutOfRange {
+            input: "input_0".to_owned(),
+            index: vec![0, 1, 0],
+            value: -16.5,
+            low: -4095.0 / 256.0,
+            high: 4095.0 / 256.0,
+        };
+        assert_eq!(error(beyond, second), out_of_range);
+    }
+
+    proptest! {
+        #[test]
+        fn decoding_is_within_half_a_unit_of_what_was_encoded(numbers in prop::collection::vec(-15.9_f32..15.9, 4)) {
+            let [_, second] = good();
+            let plan = plan(false);
+            let encoded = plan.encode(&[array(&[1, 2, 2], &numbers), second]).expect("sound inputs");
+            let decoded = plan.decode(1, &encoded.inputs[..1]).expect("the output is the input");
+            prop_assert_eq!(decoded[0].shape(), [1, 2, 2]);
+            for (decoded, number) in decoded[0].data().iter().zip(&numbers) {
+                prop_assert!((decoded - number).abs() <= 0.5 / 256.0);
+            }
+        }
+    }
+}

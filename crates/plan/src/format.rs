@@ -65,3 +65,73 @@ impl Plan {
         PlanDigest::of(&self.to_bytes())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tercet_ring::RingKind;
+
+    use super::*;
+    use crate::testkit::PlanBuilder;
+    use crate::{Op, Rule, Term};
+
+    fn plan() -> Plan {
+        let mut builder = PlanBuilder::new(RingKind::Z32);
+        let of = builder.input(&[4], 8, 10);
+        let weight = builder.parameter(&[4, 2], 8);
+        let value = builder.step(Op::Linear(vec![Term::Dense { of, weight }]), &[2], 16, 24);
+        builder.output(value);
+        builder.build()
+    }
+
+    #[test]
+    fn the_bytes_of_format_1_stay_what_they_are() {
+        // Plans are stored and pinned by digest: whoever changes these bytes changes the format's version too.
+        assert_eq!(
+            plan().digest().to_string(),
+            "e69cb07422793d056e5816a2683e6de58c6e094fa068860518a1d50e3bcb5fd1"
+        );
+    }
+
+    #[test]
+    fn another_format_is_named() {
+        let mut plan = plan();
+        plan.format = 300;
+        let error = Plan::from_bytes(&plan.to_bytes());
+        assert_eq!(error, Err(PlanError::OtherFormat { found: 300 }));
+        // Whatever comes after the version.
+        assert_eq!(
+            Plan::from_bytes(&[2, 255, 255]),
+            Err(PlanError::OtherFormat { found: 2 })
+        );
+    }
+
+    #[test]
+    fn only_the_one_serialised_form_is_read() {
+        let bytes = plan().to_bytes();
+        assert_eq!(Plan::from_bytes(&bytes), Ok(plan()));
+        for length in 0..bytes.len() {
+            assert_eq!(Plan::from_bytes(&bytes[..length]), Err(PlanError::Malformed));
+        }
+        let trailing = [&bytes[..], &[0]].concat();
+        assert_eq!(Plan::from_bytes(&trailing), Err(PlanError::Malformed));
+        // The version once more, in two bytes instead of one.
+        let padded = [&[0x81, 0x00], &bytes[1..]].concat();
+        assert_eq!(Plan::from_bytes(&padded), Err(PlanError::Malformed));
+        assert_eq!(
+            Plan::from_bytes(&vec![1; PLAN_BYTES_MAX + 1]),
+            Err(PlanError::TooLarge {
+                bytes: PLAN_BYTES_MAX + 1
+            })
+        );
+    }
+
+    #[test]
+    fn a_plan_that_breaks_a_rule_is_not_read() {
+        let mut plan = plan();
+        plan.ring_bits = 33;
+        let Err(PlanError::Invalid(fault)) = Plan::from_bytes(&plan.to_bytes()) else {
+            panic!("the ring does not exist");
+        };
+        assert_eq!(fault.rule, Rule::Ring(33));
+    }
+}

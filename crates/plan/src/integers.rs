@@ -127,3 +127,48 @@ impl Deref for Parameters {
         &self.0
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tercet_ring::RingKind;
+
+    use super::*;
+    use crate::testkit::PlanBuilder;
+
+    fn plan() -> Plan {
+        let mut builder = PlanBuilder::new(RingKind::Z32);
+        let value = builder.input(&[4], 8, 10);
+        builder.parameter(&[2, 2], 8);
+        builder.output(value);
+        builder.build()
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_plan() {
+        let fault = |tensors: Vec<Vec<i64>>| {
+            let tensors = tensors.into_iter().map(Integers::new).collect();
+            Parameters::new(&plan(), tensors).err()
+        };
+        assert_eq!(fault(vec![vec![i64::from(i32::MIN), 0, 0, i64::from(i32::MAX)]]), None);
+        assert_eq!(fault(vec![]), Some(ParametersFault::Count { expected: 1, found: 0 }));
+        let length = ParametersFault::Length {
+            source_name: "parameter_0".to_owned(),
+            expected: 4,
+            found: 3,
+        };
+        assert_eq!(fault(vec![vec![0; 3]]), Some(length));
+        for beyond in [1 << 31, -(1 << 31) - 1] {
+            let out_of_ring = ParametersFault::OutOfRing {
+                source_name: "parameter_0".to_owned(),
+                index: 2,
+                ring_bits: 32,
+            };
+            assert_eq!(fault(vec![vec![0, 0, beyond, 0]]), Some(out_of_ring));
+        }
+    }
+
+    #[test]
+    fn integers_are_not_printed() {
+        assert_eq!(format!("{:?}", Integers::new(vec![12345, 6])), "Integers(2 elements)");
+    }
+}

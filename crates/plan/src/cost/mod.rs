@@ -5,6 +5,8 @@ mod memory;
 mod network;
 mod nonlinear;
 mod step;
+#[cfg(test)]
+mod tests;
 
 pub use memory::Memory;
 pub use network::{Network, Prediction};

@@ -72,19 +72,26 @@ fn add_products<R: Ring>(pairs: impl Iterator<Item = (R, R)>, sum: &mut [R]) {
         .for_each(|(sum, (a, b))| *sum = sum.plus(a.times(b)));
 }
 
-/// Adds `[rows, inner]` times `[inner, outer]`.
+/// Adds `[rows, inner]` times `[inner, outer]`, four rows of the right factor at a time to go over the sum less often.
 fn matrix_product<R: Ring>(left: &[R], right: &[R], inner: usize, outer: usize, sum: &mut [R]) {
     for (left, sum) in left.chunks_exact(inner).zip(sum.chunks_exact_mut(outer)) {
-        for (&factor, row) in left.iter().zip(right.chunks_exact(outer)) {
-            add_multiple(factor, row, sum);
+        let (fours, rest) = left.as_chunks::<4>();
+        let (rows, last_rows) = right.split_at(4 * fours.len() * outer);
+        for (&[a, b, c, d], rows) in fours.iter().zip(rows.chunks_exact(4 * outer)) {
+            let (first, second) = rows.split_at(2 * outer);
+            let rows = first.split_at(outer).0.iter().zip(first.split_at(outer).1);
+            let rows = rows.zip(second.split_at(outer).0.iter().zip(second.split_at(outer).1));
+            for (sum, ((&w, &x), (&y, &z))) in sum.iter_mut().zip(rows) {
+                let low = a.times(w).plus(b.times(x));
+                *sum = sum.plus(low.plus(c.times(y).plus(d.times(z))));
+            }
+        }
+        for (&factor, row) in rest.iter().zip(last_rows.chunks_exact(outer)) {
+            sum.iter_mut()
+                .zip(row)
+                .for_each(|(sum, &element)| *sum = sum.plus(factor.times(element)));
         }
     }
-}
-
-fn add_multiple<R: Ring>(factor: R, row: &[R], sum: &mut [R]) {
-    sum.iter_mut()
-        .zip(row)
-        .for_each(|(sum, &element)| *sum = sum.plus(factor.times(element)));
 }
 
 struct Convolution<'a> {

@@ -1,0 +1,107 @@
+use std::time::Duration;
+
+use tercet_ring::RingKind;
+
+use super::{Memory, Network, StepCost};
+use crate::testkit::PlanBuilder;
+use crate::{Comparison, ConvGeometry, Op, Plan, Term};
+
+/// A convolution of `[2, 8, 8]` to `[3, 6, 6]`, a ReLU and a dense layer to 10.
+fn network(ring: RingKind) -> Plan {
+    let mut builder = PlanBuilder::new(ring);
+    let of = builder.input(&[2, 8, 8], 8, 10);
+    let weight = builder.parameter(&[3, 2, 3, 3], 8);
+    let geometry = ConvGeometry {
+        stride: [1, 1],
+        dilation: [1, 1],
+        pad_before: [0, 0],
+        pad_after: [0, 0],
+        groups: 1,
+    };
+    let opened = builder.step(
+        Op::Linear(vec![Term::Conv { of, weight, geometry }]),
+        &[3, 6, 6],
+        16,
+        24,
+    );
+    let relu = Op::Piecewise {
+        of: opened,
+        shift: 8,
+        knots: vec![0],
+        slopes: vec![0, 1],
+        offsets: vec![0, 0],
+        comparison: Comparison { bits: 26, drop: 5 },
+    };
+    let active = builder.step(relu, &[3, 6, 6], 8, 16);
+    let row = builder.step(Op::Reshape(active), &[108], 8, 16);
+    let [weight, bias] = [builder.parameter(&[108, 10], 8), builder.parameter(&[10], 16)];
+    let dense = Op::Linear(vec![Term::Dense { of: row, weight }, Term::Bias(bias)]);
+    let scores = builder.step(dense, &[10], 16, 30);
+    builder.output(scores);
+    builder.build()
+}
+
+#[test]
+fn each_step_costs_what_its_protocol_says() {
+    let cost = network(RingKind::Z32).cost(2);
+    let relu = StepCost {
+        rounds: 3,
+        // 216 lanes are 4 words a plane: 9 planes opened, and one element a lane.
+        e0_to_e1: 9 * 32 + 216 * 4,
+        e1_to_e0: 9 * 32 + 216 * 4,
+        // 112 planes for the sign; three elements and twice 8 bits a lane for the selection.
+        dealt: 112 * 32 + 3 * 216 * 4 + 2 * 216,
+        multiply_adds: 0,
+    };
+    let opening = |elements: u64, multiply_adds| StepCost {
+        multiply_adds,
+        ..StepCost::symmetric(1, elements * 4, 0)
+    };
+    let nothing = StepCost::default();
+    assert_eq!(
+        cost.steps,
+        [nothing, opening(216, 216 * 18), relu, nothing, opening(20, 20 * 108)]
+    );
+    assert_eq!(cost.total().rounds, 5);
+    assert_eq!(cost.total().e0_to_e1, 216 * 4 + relu.e0_to_e1 + 20 * 4);
+    assert_eq!(cost.revealed, 2 * 10 * 4);
+}
+
+#[test]
+fn linear_bytes_double_with_the_ring() {
+    let [narrow, wide] = [RingKind::Z32, RingKind::Z64].map(|ring| network(ring).cost(3));
+    for step in [1, 4] {
+        assert_eq!(2 * narrow.steps[step].e0_to_e1, wide.steps[step].e0_to_e1);
+        assert_eq!(narrow.steps[step].multiply_adds, wide.steps[step].multiply_adds);
+    }
+    assert_eq!(2 * narrow.revealed, wide.revealed);
+}
+
+#[test]
+fn latency_is_rounds_and_bytes_or_what_dealing_takes() {
+    let ring = RingKind::Z32;
+    let cost = network(ring).cost(1);
+    let total = cost.total();
+    let network = |bytes_per_second| Network {
+        round_trip: Duration::from_millis(20),
+        bytes_per_second,
+    };
+    let fast = cost.predict(network(1e12), ring);
+    assert_eq!((fast.online.as_millis(), fast.dealing.as_millis()), (50, 10));
+    let slow = cost.predict(network(1e3), ring);
+    let dealing = 0.010 + total.dealt as f64 / 1e3;
+    assert!((slow.dealing.as_secs_f64() - dealing).abs() < 1e-6);
+    assert_eq!(slow.online, slow.dealing);
+    assert_eq!(cost.predict(network(0.0), ring).online, Duration::MAX);
+}
+
+#[test]
+fn memory_counts_what_lives_at_the_same_time() {
+    let plan = network(RingKind::Z64);
+    let Memory { model, session } = plan.memory(1);
+    assert_eq!(model, 4 * 8 * (54 + 1080 + 10));
+    // At the ReLU its operand and its result live, and what is dealt for it.
+    let dealt = plan.cost(1).steps[2].dealt;
+    assert_eq!(session, 2 * 8 * (108 + 108) + 3 * dealt);
+    assert!(plan.memory(100).session > 90 * session);
+}
