@@ -152,7 +152,13 @@ fn truncation_is_the_floor_or_one_more() {
     }
 }
 
-/// The exact function of floor(x / 2^shift), and how far the protocol may be from it.
+/// The function of floor(x / 2^shift).
+fn exact_piecewise(function: Piecewise<'_>, x: i64) -> i128 {
+    let piece = function.knots.iter().filter(|&&knot| x >= knot).count();
+    i128::from(function.slopes[piece]) * i128::from(x >> function.shift) + i128::from(function.offsets[piece])
+}
+
+/// Every value the protocol may give.
 fn piecewise_range(function: Piecewise<'_>, x: i64) -> (i128, i128) {
     let slack = if function.comparison.drop == 0 {
         0
@@ -183,16 +189,15 @@ fn run_piecewise<R: Ring>(world: &World, x: &[i64], function: Piecewise<'_>) -> 
     )
 }
 
-fn piecewise_cost<R: Ring>(function: Piecewise<'_>, lanes: usize) -> StepCost {
-    let op = Op::Piecewise {
+fn piecewise_op(function: Piecewise<'_>) -> Op {
+    Op::Piecewise {
         of: ValueId(0),
         shift: function.shift,
         knots: function.knots.to_vec(),
         slopes: function.slopes.to_vec(),
         offsets: function.offsets.to_vec(),
         comparison: function.comparison,
-    };
-    nonlinear(&op, &[], lanes as u64, R::KIND).expect("a sound comparison")
+    }
 }
 
 fn check_piecewise<R: Ring>(function: Piecewise<'_>) {
@@ -207,8 +212,16 @@ fn check_piecewise<R: Ring>(function: Piecewise<'_>) {
             .collect();
         x.truncate(lanes);
         let run = run_piecewise::<R>(&World::new(lanes as u64), &x, function);
-        for (&x, y) in x.iter().zip(results(run, piecewise_cost::<R>(function, lanes))) {
+        let op = piecewise_op(function);
+        let declared = nonlinear(&op, &[], lanes as u64, R::KIND).expect("a sound comparison");
+        let error_bound = op.error_bound().expect("an error that is a distance");
+        for (&x, y) in x.iter().zip(results(run, declared)) {
             let (least, most) = piecewise_range(function, x);
+            let exact = exact_piecewise(function, x);
+            assert!(
+                i128::from(y).abs_diff(exact) <= u128::from(error_bound),
+                "{x} gave {y}, not {exact}"
+            );
             assert!(
                 (least..=most).contains(&i128::from(y)),
                 "{x} gave {y}, not {least}..={most}"
@@ -335,6 +348,7 @@ fn check_max_pool<R: Ring>(
     };
     let declared = nonlinear(&op, &operand, shapes.result_elements() as u64, R::KIND).expect("a sound comparison");
     let y = results(run_op::<R>(&World::new(5), &op, shapes, &x), declared);
+    let error_bound = op.error_bound().expect("an error that is a distance");
     // A candidate within two ignored units of the largest may win in each level; truncation may add one.
     let levels = Tournament::new(window.size[0] * window.size[1], relu).levels().len() as i64;
     let slack = if comparison.drop == 0 {
@@ -360,6 +374,7 @@ fn check_max_pool<R: Ring>(
                 let y = y.next().expect("an element for each window");
                 let most = (largest >> shift) + i64::from(shift > 0);
                 assert!(((largest - slack) >> shift..=most).contains(&y), "{largest} gave {y}");
+                assert!((largest >> shift).abs_diff(y) <= error_bound, "{largest} gave {y}");
             }
         }
     }
