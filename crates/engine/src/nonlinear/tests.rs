@@ -288,7 +288,7 @@ fn other_piecewise_functions() {
 }
 
 /// Runs any non-linear step.
-fn run_op<R: Ring>(world: &World, op: &Op, shapes: Shapes<'_>, x: &[i64]) -> ProtocolRun<Vec<R>, Vec<R>> {
+pub(super) fn run_op<R: Ring>(world: &World, op: &Op, shapes: Shapes<'_>, x: &[i64]) -> ProtocolRun<Vec<R>, Vec<R>> {
     run::<R>(
         world,
         x,

@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 
 use tercet_ids::{Nonce, PartyId, PlanDigest, Role, Roles, SessionId};
 
-use super::interceptor::Fault;
+use super::interceptor::{Fault, Transcript, tap};
 use super::memory_link::MemoryLink;
 use crate::channel::Channel;
 use crate::dealer::Dealer;
@@ -19,8 +19,11 @@ use crate::prf::Prf;
 #[derive(Clone, Debug)]
 pub struct World {
     seed: u64,
+    /// What the pair secrets follow from, by the party that is not of the pair.
+    pair_seeds: [u64; 3],
     patience: Duration,
     faults: Vec<(Role, Role, FrameTag, Fault)>,
+    taps: Vec<(Role, Role, Transcript)>,
 }
 
 /// What the three parties got out of a protocol, and what it cost each.
@@ -48,8 +51,10 @@ impl World {
     pub fn new(seed: u64) -> Self {
         World {
             seed,
+            pair_seeds: [seed; 3],
             patience: Duration::from_secs(10),
             faults: Vec::new(),
+            taps: Vec::new(),
         }
     }
 
@@ -62,6 +67,18 @@ impl World {
     /// The same world with a fault in one frame that `from` sends to `to`.
     pub fn with_fault(mut self, from: Role, to: Role, at: FrameTag, fault: Fault) -> Self {
         self.faults.push((from, to, at, fault));
+        self
+    }
+
+    /// The same world with another secret between two parties; all else that is drawn stays.
+    pub fn with_pair_seed(mut self, one: PartyId, other: PartyId, seed: u64) -> Self {
+        self.pair_seeds[third(one, other)] = seed;
+        self
+    }
+
+    /// The same world that copies all that `from` sends to `to` into `transcript`.
+    pub fn with_tap(mut self, from: Role, to: Role, transcript: &Transcript) -> Self {
+        self.taps.push((from, to, transcript.clone()));
         self
     }
 
@@ -110,46 +127,53 @@ impl World {
         })
     }
 
-    /// Both ends of the connection between two roles' parties, with the faults that the world has in store for it.
+    /// Both ends of the connection between two roles' parties, with the faults and taps that the world has in store for it.
     fn connect(&self, deadline: Instant, one: Role, other: Role) -> [Box<dyn Link>; 2] {
         let (near, far) = MemoryLink::pair(deadline);
-        let with_faults = |link: Box<dyn Link>, sender: Role, receiver: Role| {
+        let equip = |link: Box<dyn Link>, sender: Role, receiver: Role| {
             let faults = self
                 .faults
                 .iter()
                 .filter(|(from, to, ..)| (*from, *to) == (sender, receiver));
-            faults.fold(link, |link, &(.., at, fault)| fault.inject(link, at))
+            let link = faults.fold(link, |link, &(.., at, fault)| fault.inject(link, at));
+            let taps = self
+                .taps
+                .iter()
+                .filter(|(from, to, _)| (*from, *to) == (sender, receiver));
+            taps.fold(link, |link, (.., transcript)| tap(link, transcript))
         };
-        [
-            with_faults(Box::new(near), one, other),
-            with_faults(Box::new(far), other, one),
-        ]
+        [equip(Box::new(near), one, other), equip(Box::new(far), other, one)]
     }
 
     fn pair_secret(&self, one: PartyId, other: PartyId) -> PairSecret {
-        let third = 3 - one.index() - other.index();
-        PairSecret::new(self.bytes("pair secret", third as u8))
+        let third = third(one, other);
+        PairSecret::new(bytes(self.pair_seeds[third], "pair secret", third as u8))
     }
 
     fn binding(&self, digest: PlanDigest, batch: u32, roles: Roles) -> KeyBinding {
-        let nonces = [0, 1, 2].map(|party| Nonce(self.bytes("nonce", party)));
+        let nonces = [0, 1, 2].map(|party| Nonce(bytes(self.seed, "nonce", party)));
         KeyBinding {
-            session: SessionId(self.bytes("session", 0)),
+            session: SessionId(bytes(self.seed, "session", 0)),
             digest,
             batch,
             roles,
             nonces,
         }
     }
+}
 
-    fn bytes<const N: usize>(&self, purpose: &str, index: u8) -> [u8; N] {
-        let mut hasher = blake3::Hasher::new();
-        hasher
-            .update(&self.seed.to_le_bytes())
-            .update(&[index])
-            .update(purpose.as_bytes());
-        let mut bytes = [0; N];
-        hasher.finalize_xof().fill(&mut bytes);
-        bytes
-    }
+/// The index of the party that is neither.
+fn third(one: PartyId, other: PartyId) -> usize {
+    3 - one.index() - other.index()
+}
+
+fn bytes<const N: usize>(seed: u64, purpose: &str, index: u8) -> [u8; N] {
+    let mut hasher = blake3::Hasher::new();
+    hasher
+        .update(&seed.to_le_bytes())
+        .update(&[index])
+        .update(purpose.as_bytes());
+    let mut bytes = [0; N];
+    hasher.finalize_xof().fill(&mut bytes);
+    bytes
 }
