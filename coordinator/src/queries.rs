@@ -117,6 +117,7 @@ impl Queries {
     }
 
     fn carry_out(&mut self, actions: Actions, context: &mut Context<Self>) {
+        let touched: Vec<SessionId> = actions.iter().map(|(session, _)| *session).collect();
         for (session, action) in actions {
             match action {
                 Action::Dispatch => self.dispatch(session, context),
@@ -125,6 +126,8 @@ impl Queries {
                 Action::Fail(failure) => self.fail(session, failure),
                 Action::Release => {}
             }
+        }
+        for session in touched {
             self.forget(session);
         }
         self.metrics.queue.waiting(self.table.waiting());

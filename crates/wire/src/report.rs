@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
-use tercet_ids::PartyId;
+use tercet_ids::{PartyId, Role, Roles};
 
 /// What one session cost one party.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
@@ -14,11 +14,13 @@ pub struct PartyReport {
     pub dealt_bytes_sent: u64,
     /// Opening the envelope and agreeing with the peers.
     pub start: Duration,
-    /// The dealer's arithmetic and sending; zero for evaluators.
+    /// The dealer's arithmetic and sending; an evaluator's waiting for what is dealt.
     pub deal: Duration,
-    /// The evaluator's arithmetic; zero for the dealer.
+    /// An evaluator's arithmetic that does not depend on the input; zero for the dealer.
+    pub prepare: Duration,
+    /// An evaluator's arithmetic on the input; zero for the dealer.
     pub online_compute: Duration,
-    /// The evaluator's waiting for others; zero for the dealer.
+    /// An evaluator's waiting for the other one; zero for the dealer.
     pub online_wait: Duration,
     /// The whole run of the plan, from the session keys to the output share.
     pub run: Duration,
@@ -36,6 +38,15 @@ pub struct Report {
 }
 
 impl Report {
+    /// The online phase: the longer one of the two evaluators' work and waits on the input. `roles` are those of the session.
+    pub fn online(&self, roles: Roles) -> Duration {
+        let of = |role| {
+            let party = self.party(roles.party(role));
+            party.online_compute + party.online_wait + party.deal
+        };
+        of(Role::Evaluator0).max(of(Role::Evaluator1))
+    }
+
     /// What `party` reports.
     pub fn party(&self, party: PartyId) -> &PartyReport {
         &self.parties[party.index()]
