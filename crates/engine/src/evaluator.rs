@@ -333,7 +333,12 @@ mod tests {
                 found: tag
             })
         );
-        assert_eq!(at(Fault::Silent), EngineError::Deadline { peer, step: STEP });
+        // Both evaluators wait for each other; the one whose time is up first closes the link.
+        let silent = [
+            EngineError::Deadline { peer, step: STEP },
+            EngineError::PeerLost { peer, step: STEP },
+        ];
+        assert!(silent.contains(&at(Fault::Silent)));
     }
 
     #[test]
