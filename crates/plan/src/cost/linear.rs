@@ -18,9 +18,9 @@ fn multiply_adds(plan: &Plan, term: &Term) -> u64 {
     match term {
         Term::Dense { weight, .. } => u64::from(plan.parameter(*weight).shape[0]),
         Term::Conv { weight, .. } => product(&plan.parameter(*weight).shape[1..]),
-        // The masks of both operands meet the other's masked value.
-        Term::MatMul { left, .. } => 3 * u64::from(plan.value(*left).shape.last().copied().unwrap_or(1)),
-        Term::Product { .. } => 3,
+        // Each operand's masked value meets what the evaluator holds of the other.
+        Term::MatMul { left, .. } => 2 * u64::from(plan.value(*left).shape.last().copied().unwrap_or(1)),
+        Term::Product { .. } => 2,
         Term::Scale { .. } | Term::Add { .. } => 1,
         Term::Bias(_) => 0,
     }

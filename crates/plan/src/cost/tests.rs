@@ -2,9 +2,9 @@ use std::time::Duration;
 
 use tercet_ring::RingKind;
 
-use super::{Memory, Network, StepCost};
+use super::{Memory, Network, StepCost, nonlinear};
 use crate::testkit::PlanBuilder;
-use crate::{Comparison, ConvGeometry, Op, Plan, Term};
+use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Window};
 
 /// A convolution of `[2, 8, 8]` to `[3, 6, 6]`, a ReLU and a dense layer to 10.
 fn network(ring: RingKind) -> Plan {
@@ -104,4 +104,66 @@ fn memory_counts_what_lives_at_the_same_time() {
     let dealt = plan.cost(1).steps[2].dealt;
     assert_eq!(session, 2 * 8 * (108 + 108) + 3 * dealt);
     assert!(plan.memory(100).session > 90 * session);
+}
+
+/// What an element of a step's result costs in a large batch, as docs/protocols.md shows it: rounds, bytes each way, bytes dealt.
+fn row(name: &str, op: impl Fn(u8, Comparison) -> Op) -> String {
+    const LANES: u64 = 1 << 16;
+    let settings = [
+        (RingKind::Z32, 10, Comparison { bits: 26, drop: 5 }),
+        (RingKind::Z64, 16, Comparison { bits: 42, drop: 12 }),
+    ];
+    let cells = settings.map(|(ring, shift, comparison)| {
+        let cost = nonlinear(&op(shift, comparison), &[10], LANES, ring).expect("the comparison fits");
+        let per_element = |bytes: u64| (bytes as f64 * 10.0 / LANES as f64).round() / 10.0;
+        format!(
+            "{} | {} | {}",
+            cost.rounds,
+            per_element(cost.e0_to_e1),
+            per_element(cost.dealt)
+        )
+    });
+    format!("| {name} | {} | {} |", cells[0], cells[1])
+}
+
+#[test]
+fn the_document_shows_what_protocols_cost() {
+    let document = include_str!("../../../../docs/protocols.md");
+    let of = ValueId(0);
+    let piecewise = |knots: usize| {
+        move |shift, comparison| Op::Piecewise {
+            of,
+            shift,
+            knots: (0..knots as i64).collect(),
+            slopes: vec![0; knots + 1],
+            offsets: vec![0; knots + 1],
+            comparison,
+        }
+    };
+    let pool = |size: u32, relu| {
+        move |shift, comparison| Op::MaxPool {
+            of,
+            window: Window {
+                size: [size, size],
+                stride: [size, size],
+                dilation: [1, 1],
+            },
+            shift,
+            relu,
+            comparison,
+        }
+    };
+    let rows = [
+        row("Truncate", |shift, _| Op::Truncate { of, shift }),
+        row("ReLU (piecewise, 1 knot)", piecewise(1)),
+        row("Clip (piecewise, 2 knots)", piecewise(2)),
+        row("Sigmoid (piecewise, 12 knots)", piecewise(12)),
+        row("Max pool 2x2", pool(2, false)),
+        row("Max pool 2x2 and ReLU", pool(2, true)),
+        row("Max pool 3x3 and ReLU", pool(3, true)),
+        row("Arg max of 10", |_, comparison| Op::ArgMax { of, comparison }),
+    ];
+    for row in rows {
+        assert!(document.contains(&row), "docs/protocols.md lacks this row:\n{row}");
+    }
 }
