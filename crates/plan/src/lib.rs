@@ -1,6 +1,11 @@
 //! The compiled, public form of a model: which steps, over which shapes, with which scales, ranges and cost.
 //!
 //! A plan holds no weights. It knows nothing of ONNX, of secrecy or of networks.
+//!
+//! * [`Plan::from_bytes`] reads a plan from anywhere and checks it ([`Plan::validate`]); the rest takes only such plans.
+//! * [`Plan::encode`] and [`Plan::decode`] are the client's ends: from its numbers to integers, and back.
+//! * [`Plan::cost`] and [`Plan::memory`] say what a session takes before it runs.
+//! * [`oracle`] runs a plan in the clear; [`Op::error_bound`] says how far the protocols may be from it.
 
 mod array;
 mod comparison;

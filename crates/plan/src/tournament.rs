@@ -22,7 +22,7 @@ pub struct Group {
 }
 
 impl Tournament {
-    /// Groups of at most [`GROUP_SIZE_MAX`], level upon level until one candidate is left; zero joins in the last level.
+    /// Groups of at most four, level upon level until one candidate is left; zero joins in the last level.
     ///
     /// A single candidate that does not meet zero needs no level.
     pub fn new(candidates: u32, with_zero: bool) -> Tournament {
