@@ -2,8 +2,8 @@ use std::fmt;
 
 use crate::ComparisonFault;
 use crate::limits::{
-    BATCH_MAX, KNOTS_MAX, MODEL_ELEMENTS_MAX, NAME_BYTES_MAX, OPERANDS_MAX, PARAMETER_ELEMENTS_MAX, PARAMETERS_MAX,
-    PORTS_MAX, RANK_MAX, STEPS_MAX, VALUE_ELEMENTS_MAX,
+    KNOTS_MAX, MODEL_ELEMENTS_MAX, NAME_BYTES_MAX, OPERANDS_MAX, PARAMETER_ELEMENTS_MAX, PARAMETERS_MAX, PORTS_MAX,
+    RANK_MAX, STEPS_MAX, VALUE_ELEMENTS_MAX,
 };
 
 /// The rule that a plan breaks, and where: the fault of whoever compiled it.
@@ -74,9 +74,6 @@ pub enum Rule {
     /// All parameters together are too large.
     #[error("the parameters have over {MODEL_ELEMENTS_MAX} elements together")]
     ModelSize,
-    /// More samples than a session may hold.
-    #[error("the batch must be 1 to {BATCH_MAX}")]
-    Batch,
     /// An id of a value that no earlier step defines, or of an input or parameter that is not there.
     #[error("it refers to {0}, which is not defined before it")]
     Undefined(String),
