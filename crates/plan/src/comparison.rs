@@ -11,7 +11,7 @@
 //! The bits that enter a level of blocks are opened under masks first, which is one round; the dealer deals shares of
 //! the products of what it knows (bits of r below a leaf, masks below a block), and the rest is local work. The lt of the last
 //! child enters linearly and is never opened; the lowest node of every level needs no eq.
-//! Source: Patra et al., ABY2.0 (USENIX Security 2021), section 3.1.4 (multi-input AND) and the prefix form of a comparison.
+//! Source: Patra et al., ABY2.0 (USENIX Security 2021), multi-input multiplication, and the prefix form of a comparison.
 
 use tercet_ring::RingKind;
 use thiserror::Error;

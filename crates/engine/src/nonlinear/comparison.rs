@@ -5,8 +5,8 @@
 //! fresh draws and msb(r), so msb(r) is never dealt.
 //!
 //! Rounds and bytes: [`Layout::rounds`]; per lane [`Layout::opened_bits`] each way and [`Layout::dealt_bits`] dealt, in whole words of 64 lanes.
-//! Exact for what [`tercet_plan::Comparison`] promises. Sources: ABY2.0 (USENIX Security 2021), section 3.1.4, for products of
-//! several masked bits in one round; HummingBird (2023) for leaving high and low bits out.
+//! Exact for what [`tercet_plan::Comparison`] promises. Sources: ABY2.0 (USENIX Security 2021), multi-input multiplication,
+//! for products of several masked bits in one round; HummingBird (2023) for leaving high and low bits out.
 
 use tercet_plan::Layout;
 use tercet_ring::BitPlanes;

@@ -8,8 +8,8 @@
 //! and the answers cannot run in a circle.
 //!
 //! Rounds and bytes: those of the comparison; if a group has more than two contestants one round more,
-//! [`Group::winner_openings`] bits each way and [`Group::winner_products`] dealt. Source: multi-input AND as in ABY2.0 (USENIX Security
-//! 2021), section 3.1.4.
+//! [`Group::winner_openings`] bits each way and [`Group::winner_products`] dealt. Source: ABY2.0 (USENIX Security 2021),
+//! multi-input multiplication.
 
 use tercet_plan::{Comparison, Group};
 use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};

@@ -15,7 +15,7 @@
 //! ```
 //!
 //! The dealer deals shares of the products on the right; those of C need only f bits. With f = 0 the formulas hold for every x and nothing wraps.
-//! Source: the wrap of a mask from its top bit as in Escudero et al., CRYPTO 2020, section 4; the product with a dealt mask as in
+//! Source: the wrap of a mask from its top bit as in Dalskov et al., PoPETs 2020 (truncation with a public bound); the product with a dealt mask as in
 //! ASTRA (CCSW 2019).
 
 use tercet_plan::Group;
