@@ -34,7 +34,7 @@ type Maker = fn(&mut Draft<'_>) -> ValueId;
 
 /// One plan for each op and kind of term, with shapes drawn at random.
 pub fn samples(ring: RingKind, rng: &mut impl Rng) -> Vec<Sample> {
-    let makers: [(&'static str, Maker); 25] = [
+    let makers: [(&'static str, Maker); 26] = [
         ("reshape", reshape),
         ("transpose", transpose),
         ("slice", slice),
@@ -60,6 +60,7 @@ pub fn samples(ring: RingKind, rng: &mut impl Rng) -> Vec<Sample> {
         ("max-pool", max_pool),
         ("max-pool with relu", max_pool_relu),
         ("arg-max", arg_max),
+        ("network of exact steps", network),
     ];
     let mut drawn = Vec::new();
     for (name, make) in makers {
@@ -397,4 +398,54 @@ fn arg_max(draft: &mut Draft<'_>) -> ValueId {
     let of = draft.builder.input(&[rows, classes], 10, SUM_BITS);
     let comparison = draft.comparison((2 << SUM_BITS) - 2, 0);
     draft.builder.step(Op::ArgMax { of, comparison }, &[rows], 0, 5)
+}
+
+/// A convolution with a residual connection, a ReLU, a pooling, and the largest of a dense layer's scores, which are revealed too. Nothing is cut
+/// off anywhere, so that every protocol is exact and the whole can be compared bit by bit.
+fn network(draft: &mut Draft<'_>) -> ValueId {
+    let image = draft.builder.input(&[2, 4, 6], 0, 5);
+    let weight = draft.builder.parameter(&[2, 2, 1, 3], 0);
+    let bias = draft.builder.parameter(&[2, 1, 1], 0);
+    let geometry = ConvGeometry {
+        stride: [1, 1],
+        dilation: [1, 1],
+        pad_before: [0, 1],
+        pad_after: [0, 1],
+        groups: 1,
+    };
+    let conv = Term::Conv {
+        of: image,
+        weight,
+        geometry,
+    };
+    let residual = Term::Add { of: image, factor: 8 };
+    // 6 products of 5 and 8 bits, a bias of 8 and a residual of 8 bits.
+    let opened = Op::Linear(vec![conv, Term::Bias(bias), residual]);
+    let opened = draft.builder.step(opened, &[2, 4, 6], 0, 17);
+    let relu = Op::Piecewise {
+        of: opened,
+        shift: 0,
+        knots: vec![0],
+        slopes: vec![0, 1],
+        offsets: vec![0, 0],
+        comparison: draft.comparison((1 << 17) - 1, 0),
+    };
+    let active = draft.builder.step(relu, &[2, 4, 6], 0, 17);
+    let pool = Op::MaxPool {
+        of: active,
+        window: window([2, 2], [2, 2], [1, 1]),
+        shift: 0,
+        relu: false,
+        comparison: draft.comparison((2 << 17) - 2, 0),
+    };
+    let pooled = draft.builder.step(pool, &[2, 2, 3], 0, 17);
+    let row = draft.builder.step(Op::Reshape(pooled), &[12], 0, 17);
+    let classes = 1 + draft.size(9);
+    let weight = draft.builder.parameter(&[12, classes], 0);
+    let dense = Op::Linear(vec![Term::Dense { of: row, weight }]);
+    // 12 products of 17 and 8 bits.
+    let scores = draft.builder.step(dense, &[classes], 0, 29);
+    draft.builder.output(scores);
+    let comparison = draft.comparison((2 << 29) - 2, 0);
+    draft.builder.step(Op::ArgMax { of: scores, comparison }, &[], 0, 4)
 }

@@ -275,7 +275,11 @@ proptest! {
 
     /// Whatever the network does to a plan, reading it ends in a plan whose cost can be told, or in an error.
     #[test]
-    fn altered_bytes_never_panic(which in 0..26_usize, flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4), cut in any::<prop::sample::Index>()) {
+    fn altered_bytes_never_panic(
+        which in 0..27_usize,
+        flips in prop::collection::vec((any::<prop::sample::Index>(), 1..=255_u8), 1..4),
+        cut in any::<prop::sample::Index>(),
+    ) {
         let mut rng = StdRng::seed_from_u64(7);
         let plans = samples(RingKind::Z32, &mut rng);
         let plan = plans.get(which).map_or_else(network, |sample| sample.plan.clone());
