@@ -56,9 +56,13 @@ async fn supervise(config: CoordinatorConfig) -> Result<(), CoordinatorError> {
         let _ = started.send(start(&config, on_network, metrics));
     });
     let ended = tokio::task::spawn_blocking(move || network.join());
-    let running = starting
+    let started = starting
         .await
-        .map_err(|_| CoordinatorError::Defect("the network thread did not start"))??;
+        .unwrap_or(Err(CoordinatorError::Defect("the network thread did not start")));
+    // Leaving waits for the thread, so it has to be told.
+    let running = started.inspect_err(|_| {
+        handle.stop();
+    })?;
 
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to terminate"),

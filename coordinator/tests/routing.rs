@@ -201,3 +201,12 @@ async fn requests_that_make_no_sense_get_a_sentence() {
     let empty = failure(world.ask_bytes(vec![]).await);
     assert_eq!(empty.fault, Fault::Client);
 }
+
+#[test]
+fn a_coordinator_that_can_not_start_says_why_and_ends() {
+    let (ended, ends) = std::sync::mpsc::channel();
+    std::thread::spawn(move || ended.send(tercet_coordinator::run(world::config_without_identity())));
+    let outcome = ends.recv_timeout(Duration::from_secs(10)).expect("it ends");
+    let error = outcome.expect_err("it has no identity");
+    assert!(error.to_string().contains("missing.crt"), "{error}");
+}

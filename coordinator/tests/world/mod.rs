@@ -6,7 +6,10 @@ use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tercet_config::{CertificateDigest, ClientEntry, CoordinatorConfig, CoordinatorLimits, NodeEntry, QueueConfig};
+use tercet_config::{
+    CertificateDigest, ClientEntry, ClientIdentity, CoordinatorConfig, CoordinatorLimits, LogConfig, LogFormat,
+    LogLevel, NodeEntry, QueueConfig, TransportConfig,
+};
 use tercet_ids::{PartyId, PlanDigest, QueryId};
 use tercet_net::{
     CloseReason, Connection, Endpoint, Identity, Peer, PeerName, Stream, TransportSettings, TrustedPeers,
@@ -167,13 +170,58 @@ fn digest(identity: &Identity) -> CertificateDigest {
     CertificateDigest(identity.fingerprint().0)
 }
 
-fn save(identity: &Identity, directory: &Path) -> tercet_config::ClientIdentity {
+fn save(identity: &Identity, directory: &Path) -> ClientIdentity {
     let (certificate, private_key) = (directory.join("identity.crt"), directory.join("identity.key"));
     identity.save(&certificate, &private_key).expect("saved");
-    tercet_config::ClientIdentity {
+    ClientIdentity {
         certificate,
         private_key,
     }
+}
+
+/// A configuration that knows nobody yet.
+fn config(listen: SocketAddr, identity: ClientIdentity) -> CoordinatorConfig {
+    CoordinatorConfig {
+        path: "coordinator.toml".into(),
+        listen,
+        metrics_listen: free_tcp(),
+        identity,
+        nodes: PartyId::ALL.map(|party| NodeEntry {
+            party,
+            address: free_udp().into(),
+            certificate_sha256: CertificateDigest([party.index() as u8; 32]),
+        }),
+        clients: vec![],
+        queue: QueueConfig {
+            capacity: 4,
+            deadline_max: Duration::from_secs(10),
+        },
+        limits: CoordinatorLimits {
+            sessions: 2,
+            connections: 8,
+            client_queries: 8,
+            model_bytes: 1 << 20,
+            envelope_bytes: 1 << 20,
+        },
+        transport: TransportConfig {
+            mtu: settings().mtu,
+            window_bytes: settings().stream_window_bytes,
+            idle: settings().idle,
+            keep_alive: settings().keep_alive,
+        },
+        log: LogConfig {
+            format: LogFormat::Text,
+            level: LogLevel::Info,
+        },
+    }
+}
+
+pub fn config_without_identity() -> CoordinatorConfig {
+    let identity = ClientIdentity {
+        certificate: "missing.crt".into(),
+        private_key: "missing.key".into(),
+    };
+    config(free_udp(), identity)
 }
 
 impl World {
@@ -207,37 +255,13 @@ impl World {
             deploy,
         };
         let config = CoordinatorConfig {
-            path: directory.path().join("coordinator.toml"),
-            listen,
-            metrics_listen: free_tcp(),
-            identity: save(&coordinator, directory.path()),
             nodes: PartyId::ALL.map(|party| NodeEntry {
                 party,
                 address: nodes[&party].address.into(),
                 certificate_sha256: digest(&nodes[&party].identity),
             }),
             clients: vec![entry("owner", &owner, true), entry("guest", &guest, false)],
-            queue: QueueConfig {
-                capacity: 4,
-                deadline_max: Duration::from_secs(10),
-            },
-            limits: CoordinatorLimits {
-                sessions: 2,
-                connections: 8,
-                client_queries: 8,
-                model_bytes: 1 << 20,
-                envelope_bytes: 1 << 20,
-            },
-            transport: tercet_config::TransportConfig {
-                mtu: 6500,
-                window_bytes: settings().stream_window_bytes,
-                idle: settings().idle,
-                keep_alive: settings().keep_alive,
-            },
-            log: tercet_config::LogConfig {
-                format: tercet_config::LogFormat::Text,
-                level: tercet_config::LogLevel::Info,
-            },
+            ..config(listen, save(&coordinator, directory.path()))
         };
         // Ends with the test's process: a coordinator stops by a signal only.
         std::thread::spawn(move || tercet_coordinator::run(config));
