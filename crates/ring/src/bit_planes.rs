@@ -2,7 +2,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::{Ring, Secret, WrongLength};
+use crate::{Ring, Secret, WrongLength, kernel};
 
 /// Secret bits, bit-sliced: several planes, each with one bit for every lane.
 ///
@@ -189,7 +189,7 @@ fn last_word_mask(lanes: usize) -> Option<u64> {
 pub fn slice_bits<R: Ring>(elements: &[R], first_bit: u32, count: u32) -> BitPlanes {
     assert!(first_bit + count <= R::BITS, "an element has {} bits", R::BITS);
     let mut planes = BitPlanes::zeros(count as usize, elements.len());
-    R::slice_bits(elements, first_bit, count, &mut planes.words);
+    kernel::slice_bits(elements, first_bit, count, &mut planes.words);
     planes
 }
 
@@ -197,7 +197,7 @@ pub fn slice_bits<R: Ring>(elements: &[R], first_bit: u32, count: u32) -> BitPla
 pub fn unslice<R: Ring>(plane: &[u64], lanes: usize) -> Secret<R> {
     assert_eq!(plane.len(), words_of(lanes), "a plane has a word for every 64 lanes");
     let mut elements = Secret::zeros(lanes);
-    R::unslice(plane, &mut elements);
+    kernel::unslice(plane, &mut elements);
     elements
 }
 

@@ -1,4 +1,4 @@
-use super::bits;
+use super::bits::{self, LANES};
 use super::gemm::tile::{self, Tile};
 use super::tier::Tier;
 
@@ -14,10 +14,9 @@ pub trait Accelerated: Sized {
     fn as_bytes_mut(elements: &mut [Self]) -> &mut [u8];
     /// Turns bytes that were filled in little-endian order into elements of this machine.
     fn fix_byte_order(elements: &mut [Self]);
-    /// Bits `first..first + count` of each element; `words` holds `count` planes, already zero.
-    fn slice_bits(elements: &[Self], first: u32, count: u32, words: &mut [u64]);
-    /// A plane's bits as elements 0 and 1.
-    fn unslice(plane: &[u64], elements: &mut [Self]);
+    /// Bit `first + p` of each element goes to word `p * stride` of `words`, for `p` below `count`.
+    #[allow(private_interfaces)]
+    fn slice_block(tier: Tier, lanes: &[Self; LANES], first: u32, count: u32, words: &mut [u64], stride: usize);
     /// Adds the product of a panel of rows and a panel of columns to a tile of the result.
     ///
     /// # Safety
@@ -27,7 +26,7 @@ pub trait Accelerated: Sized {
 }
 
 macro_rules! accelerated {
-    ($word:ty, $tiles:ident) => {
+    ($word:ty, $tiles:ident, $slice_block:ident) => {
         impl Accelerated for $word {
             fn write_little_endian(elements: &[Self], bytes: &mut [u8]) {
                 for (bytes, element) in bytes.chunks_exact_mut(size_of::<$word>()).zip(elements) {
@@ -55,12 +54,16 @@ macro_rules! accelerated {
                 }
             }
 
-            fn slice_bits(elements: &[Self], first: u32, count: u32, words: &mut [u64]) {
-                bits::slice(elements, first, count, words);
-            }
-
-            fn unslice(plane: &[u64], elements: &mut [Self]) {
-                bits::unslice(plane, elements);
+            #[allow(private_interfaces)]
+            fn slice_block(
+                tier: Tier,
+                lanes: &[Self; LANES],
+                first: u32,
+                count: u32,
+                words: &mut [u64],
+                stride: usize,
+            ) {
+                bits::$slice_block(tier, lanes, first, count, words, stride);
             }
 
             #[allow(private_interfaces)]
@@ -72,5 +75,5 @@ macro_rules! accelerated {
     };
 }
 
-accelerated!(u32, multiply_add_u32);
-accelerated!(u64, multiply_add_u64);
+accelerated!(u32, multiply_add_u32, slice_block_u32);
+accelerated!(u64, multiply_add_u64, slice_block_u64);

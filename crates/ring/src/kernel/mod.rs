@@ -16,6 +16,7 @@ pub mod gemm;
 mod tier;
 
 pub(crate) use accelerated::Accelerated;
+pub(crate) use bits::{slice as slice_bits, unslice};
 pub use tier::vectorize;
 
 /// Multiply-accumulates from which on a product is spread over rayon's current pool: about 0.1 ms of one core, ten times what waking another takes.

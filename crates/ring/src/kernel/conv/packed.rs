@@ -6,9 +6,9 @@ use rayon::prelude::*;
 use super::gather::Gather;
 use super::{ConvGeometry, depthwise};
 use crate::kernel::PARALLEL_PRODUCTS;
-use crate::kernel::gemm::BLOCK_INNER;
 use crate::kernel::gemm::product::{Left, PackedRows, Panel, multiply_panel};
 use crate::kernel::gemm::tile::{PANEL_ROWS, panel_columns, strip};
+use crate::kernel::gemm::{blocks, longest_block};
 use crate::kernel::tier::{Tier, vectorize_for};
 use crate::{Ring, Secret, vector};
 
@@ -107,7 +107,7 @@ impl<R: Ring> PackedKernels<R> {
         let geometry = &self.geometry;
         let (rows, taps) = (geometry.outputs / geometry.groups, geometry.taps());
         let mut gather = Gather::new(geometry);
-        let mut scratch = Secret::zeros(BLOCK_INNER.min(taps) * panel_columns::<R>());
+        let mut scratch = Secret::zeros(longest_block(taps) * panel_columns::<R>());
         let mut sums = Secret::zeros(geometry.outputs * panel_columns::<R>());
         for first in range.clone().step_by(panel_columns::<R>()) {
             let columns = panel_columns::<R>().min(range.end - first);
@@ -166,13 +166,6 @@ impl<R: Ring> PackedKernels<R> {
 /// Whether groups have one channel and too few outputs to fill a panel of rows.
 fn is_depthwise(geometry: &ConvGeometry) -> bool {
     geometry.channels == geometry.groups && geometry.outputs / geometry.groups < PANEL_ROWS
-}
-
-/// Blocks of the inner dimension.
-fn blocks(taps: usize) -> impl Iterator<Item = Range<usize>> {
-    (0..taps)
-        .step_by(BLOCK_INNER)
-        .map(move |start| start..taps.min(start + BLOCK_INNER))
 }
 
 impl<R: Ring> fmt::Debug for PackedKernels<R> {

@@ -2,8 +2,8 @@
 //!
 //! The right operand is cut into panels of columns as wide as four cache lines, and along the inner dimension into blocks that fit the
 //! second-level cache, so that the innermost loop reads both operands from start to end; the left operand is cut into panels of six rows.
-//! A static right operand (a weight matrix) is packed into that order once, see [`PackedMatrix`]. With few rows nothing is reused, so that
-//! packing would cost more than it saves and an unpacked right operand is read where it stands.
+//! A static right operand (a weight matrix) is packed into that order once, see [`PackedMatrix`]. Another is packed panel by panel on the
+//! way, or with few rows, when packing would cost more than it saves, read where it stands.
 
 mod packed;
 pub(crate) mod product;
@@ -11,13 +11,26 @@ pub(crate) mod tile;
 
 pub use packed::PackedMatrix;
 
+use std::ops::Range;
+
 use super::tier::Tier;
 use crate::Ring;
 use product::{Left, Right};
-use tile::{PANEL_ROWS, strip};
 
 /// Inner length of a block: a panel of columns of that length takes 64 KiB, which leaves room for others in a second-level cache.
-pub(crate) const BLOCK_INNER: usize = 256;
+const BLOCK_INNER: usize = 256;
+
+/// Longest block.
+pub(crate) fn longest_block(inner: usize) -> usize {
+    inner.min(BLOCK_INNER)
+}
+
+/// Blocks of the inner dimension.
+pub(crate) fn blocks(inner: usize) -> impl Iterator<Item = Range<usize>> {
+    (0..inner)
+        .step_by(BLOCK_INNER)
+        .map(move |start| start..inner.min(start + BLOCK_INNER))
+}
 
 /// `out += left * right`, where `left` is `rows` x `inner`, `right` `inner` x `columns` and `out` `rows` x `columns`.
 pub fn gemm<R: Ring>(rows: usize, inner: usize, columns: usize, left: &[R], right: &[R], out: &mut [R]) {
@@ -25,24 +38,12 @@ pub fn gemm<R: Ring>(rows: usize, inner: usize, columns: usize, left: &[R], righ
 }
 
 fn gemm_on<R: Ring>(tier: Tier, rows: usize, inner: usize, columns: usize, left: &[R], right: &[R], out: &mut [R]) {
-    assert_eq!(right.len(), inner * columns, "the right operand is inner x columns");
-    if rows > PANEL_ROWS {
-        return PackedMatrix::new(inner, columns, right).multiply_add_on(tier, rows, left, out);
-    }
-    let whole = columns / strip::<R>() * strip::<R>();
-    let left = Left::new(left, rows, inner);
     product::multiply_add(
         tier,
-        left,
-        Right::in_place(right, inner, columns, whole),
+        Left::new(left, rows, inner),
+        Right::in_rows(right, inner, columns),
         out,
-        columns,
-        0,
     );
-    if whole < columns {
-        let ragged = PackedMatrix::of_columns(inner, columns, right, whole..columns);
-        product::multiply_add(tier, left, ragged.view(), out, columns, whole);
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,16 @@
 
 use std::ops::Range;
 
+use rayon::prelude::*;
 use zeroize::Zeroize;
 
-use super::BLOCK_INNER;
 use super::tile::{PANEL_ROWS, Tile, panel_columns, strip};
+use super::{blocks, longest_block};
+use crate::kernel::PARALLEL_PRODUCTS;
 use crate::kernel::tier::Tier;
-use crate::{Ring, Secret};
+use crate::{Ring, Secret, vector};
 
-/// Rows packed at a time: with [`BLOCK_INNER`] half a mebibyte, so that scratch memory stays bounded and in the second-level cache.
+/// Rows packed at a time: a block of them takes half a mebibyte at most, so that scratch memory stays bounded and in the second-level cache.
 const BLOCK_ROWS: usize = 42 * PANEL_ROWS;
 
 /// A row-major left operand.
@@ -24,10 +26,6 @@ impl<'a, R: Ring> Left<'a, R> {
     pub(crate) fn new(elements: &'a [R], rows: usize, inner: usize) -> Self {
         assert_eq!(elements.len(), rows * inner, "the left operand is rows x inner");
         Left { elements, rows, inner }
-    }
-
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
     }
 
     /// Packs a block into panels of rows, each column by column.
@@ -51,7 +49,7 @@ impl<'a, R: Ring> Left<'a, R> {
     }
 }
 
-/// A right operand, some columns of it, in panels.
+/// A right operand, or some columns of it, in panels.
 #[derive(Clone, Copy)]
 pub(crate) struct Right<'a, R> {
     elements: &'a [R],
@@ -65,7 +63,7 @@ pub(crate) struct Right<'a, R> {
 enum Order {
     /// As [`super::PackedMatrix`] keeps them; of this many columns, filled up to whole strips.
     Packed { columns: usize },
-    /// Row-major, with this many elements from a row to the next. The columns are whole strips.
+    /// Row-major, with this many elements from a row to the next.
     Rows { stride: usize },
 }
 
@@ -83,24 +81,20 @@ impl<'a, R: Ring> Right<'a, R> {
         }
     }
 
-    /// The first `columns` columns, whole strips, of a row-major matrix.
-    pub(super) fn in_place(elements: &'a [R], inner: usize, stride: usize, columns: usize) -> Self {
-        assert!(
-            columns.is_multiple_of(strip::<R>()) && columns <= stride,
-            "columns read in place are whole strips"
-        );
+    pub(super) fn in_rows(elements: &'a [R], inner: usize, columns: usize) -> Self {
+        assert_eq!(elements.len(), inner * columns, "the right operand is inner x columns");
         Right {
             elements,
             inner,
             first_column: 0,
             columns,
-            order: Order::Rows { stride },
+            order: Order::Rows { stride: columns },
         }
     }
 
     /// Some columns, starting with a panel.
-    pub(super) fn columns(self, range: Range<usize>) -> Self {
-        assert!(range.start.is_multiple_of(panel_columns::<R>()) && range.end <= self.columns);
+    fn subset(self, range: Range<usize>) -> Self {
+        debug_assert!(range.start.is_multiple_of(panel_columns::<R>()) && range.end <= self.columns);
         Right {
             first_column: self.first_column + range.start,
             columns: range.len(),
@@ -108,56 +102,142 @@ impl<'a, R: Ring> Right<'a, R> {
         }
     }
 
-    /// Rows `inner` of the panel that starts with `column`: where they begin, and how far apart they are.
-    fn panel(&self, inner: &Range<usize>, column: usize) -> (&'a [R], usize) {
-        let column = self.first_column + column;
+    /// Columns of the panel that starts with `column`.
+    pub(super) fn panel_width(&self, column: usize) -> usize {
+        panel_columns::<R>().min(self.columns - column)
+    }
+
+    /// Columns, in whole strips, of the widest panel that [`Right::panel`] copies.
+    fn widest_copy(&self, reused: bool) -> usize {
         match self.order {
-            Order::Packed { columns } => {
-                let stride = panel_columns::<R>().min(columns - column);
-                (&self.elements[inner.start * columns + column * inner.len()..], stride)
+            Order::Packed { .. } => 0,
+            Order::Rows { .. } if reused => panel_columns::<R>().min(self.columns).next_multiple_of(strip::<R>()),
+            Order::Rows { .. } if self.columns.is_multiple_of(strip::<R>()) => 0,
+            Order::Rows { .. } => (self.columns % panel_columns::<R>()).next_multiple_of(strip::<R>()),
+        }
+    }
+
+    /// Rows `inner` of the panel that starts with `column`. It is copied to `scratch` when that pays or when it is not whole strips.
+    fn panel<'s>(&self, inner: &Range<usize>, column: usize, reused: bool, scratch: &'s mut [R]) -> Panel<'s, R>
+    where
+        'a: 's,
+    {
+        let columns = self.panel_width(column);
+        let first = self.first_column + column;
+        match self.order {
+            Order::Packed { columns: all } => {
+                let elements = &self.elements[inner.start * all + first * inner.len()..];
+                Panel {
+                    elements,
+                    stride: panel_columns::<R>().min(all - first),
+                    columns,
+                }
             }
-            Order::Rows { stride } => (&self.elements[inner.start * stride + column..], stride),
+            Order::Rows { stride } if !reused && columns.is_multiple_of(strip::<R>()) => Panel {
+                elements: &self.elements[inner.start * stride + first..],
+                stride,
+                columns,
+            },
+            Order::Rows { .. } => {
+                let stride = columns.next_multiple_of(strip::<R>());
+                let panel = &mut scratch[..inner.len() * stride];
+                self.copy_panel(inner, column, panel);
+                Panel {
+                    elements: panel,
+                    stride,
+                    columns,
+                }
+            }
+        }
+    }
+
+    /// Copies rows `inner` of a panel, which become whole strips; elements past the last column stay what they were.
+    pub(super) fn copy_panel(&self, inner: &Range<usize>, column: usize, panel: &mut [R]) {
+        let Order::Rows { stride } = self.order else {
+            unreachable!("a packed matrix is not packed again")
+        };
+        let columns = self.panel_width(column);
+        for (k, to) in inner
+            .clone()
+            .zip(panel.chunks_exact_mut(columns.next_multiple_of(strip::<R>())))
+        {
+            let start = k * stride + self.first_column + column;
+            to[..columns].copy_from_slice(&self.elements[start..start + columns]);
         }
     }
 }
 
-/// `out[.., at..at + right.columns] += left * right`, where rows of `out` are `stride` long.
-pub(super) fn multiply_add<R: Ring>(
-    tier: Tier,
-    left: Left<'_, R>,
-    right: Right<'_, R>,
-    out: &mut [R],
-    stride: usize,
-    at: usize,
-) {
+/// `out += left * right`, on the threads of rayon's current pool when it is worth it.
+pub(super) fn multiply_add<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, out: &mut [R]) {
     assert_eq!(left.inner, right.inner, "both operands have the inner dimension");
-    assert_eq!(out.len(), left.rows * stride, "the result is rows x columns");
-    assert!(at + right.columns <= stride, "the result has all columns");
-    let mut scratch = Secret::zeros(BLOCK_ROWS.min(left.rows) * BLOCK_INNER.min(left.inner));
-    for start in (0..left.inner).step_by(BLOCK_INNER) {
-        let inner = start..left.inner.min(start + BLOCK_INNER);
+    assert_eq!(out.len(), left.rows * right.columns, "the result is rows x columns");
+    let threads = rayon::current_num_threads();
+    if threads == 1 || left.rows * left.inner * right.columns < PARALLEL_PRODUCTS {
+        return multiply_add_here(tier, left, right, out);
+    }
+    let share = left.rows.div_ceil(threads).next_multiple_of(PANEL_ROWS);
+    if share < left.rows {
+        let lefts = left.elements.par_chunks(share * left.inner);
+        out.par_chunks_mut(share * right.columns)
+            .zip(lefts)
+            .for_each(|(out, elements)| {
+                let left = Left {
+                    elements,
+                    rows: elements.len() / left.inner,
+                    inner: left.inner,
+                };
+                multiply_add_here(tier, left, right, out);
+            });
+    } else {
+        split_columns(tier, left, right, out, threads);
+    }
+}
+
+/// Too few rows to share out: each thread takes some panels of columns into a result of its own.
+fn split_columns<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, out: &mut [R], threads: usize) {
+    let share = right.columns.div_ceil(threads).next_multiple_of(panel_columns::<R>());
+    let ranges: Vec<_> = (0..right.columns)
+        .step_by(share)
+        .map(|start| start..right.columns.min(start + share))
+        .collect();
+    let parts: Vec<Secret<R>> = ranges
+        .par_iter()
+        .map(|range| {
+            let mut part = Secret::zeros(left.rows * range.len());
+            multiply_add_here(tier, left, right.subset(range.clone()), &mut part);
+            part
+        })
+        .collect();
+    for (range, part) in ranges.into_iter().zip(&parts) {
+        for (row, part) in out.chunks_exact_mut(right.columns).zip(part.chunks_exact(range.len())) {
+            vector::add_assign(&mut row[range.clone()], part);
+        }
+    }
+}
+
+/// `out += left * right`, on this thread.
+fn multiply_add_here<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, out: &mut [R]) {
+    let longest = longest_block(left.inner);
+    let reused = left.rows > PANEL_ROWS;
+    let mut rows_scratch = Secret::zeros(BLOCK_ROWS.min(left.rows) * longest);
+    let mut panel_scratch = Secret::zeros(longest * right.widest_copy(reused));
+    for inner in blocks(left.inner) {
         for first in (0..left.rows).step_by(BLOCK_ROWS) {
             let rows = first..left.rows.min(first + BLOCK_ROWS);
-            left.pack(rows.clone(), inner.clone(), &mut scratch);
-            let panels = PackedRows {
-                elements: &scratch,
+            left.pack(rows.clone(), inner.clone(), &mut rows_scratch);
+            let packed = PackedRows {
+                elements: &rows_scratch,
                 rows: rows.len(),
                 inner: inner.len(),
             };
             for column in (0..right.columns).step_by(panel_columns::<R>()) {
-                let (elements, right_stride) = right.panel(&inner, column);
-                let columns = panel_columns::<R>().min(right.columns - column);
-                let panel = Panel {
-                    elements,
-                    stride: right_stride,
-                    columns,
-                };
+                let panel = right.panel(&inner, column, reused, &mut panel_scratch);
                 multiply_panel(
                     tier,
-                    panels,
+                    packed,
                     panel,
-                    &mut out[rows.start * stride + at + column..],
-                    stride,
+                    &mut out[rows.start * right.columns + column..],
+                    right.columns,
                 );
             }
         }
@@ -205,11 +285,22 @@ pub(crate) fn multiply_panel<R: Ring>(
         out.len() >= (left.rows - 1) * out_stride + right.columns,
         "the result is complete"
     );
-    let mut ragged = [R::ZERO; PANEL_ROWS * 64];
+    if right.columns < width {
+        return multiply_ragged_panel(
+            tier,
+            left,
+            Panel {
+                columns: width,
+                ..right
+            },
+            right.columns,
+            out,
+            out_stride,
+        );
+    }
     for first in (0..left.rows).step_by(PANEL_ROWS) {
-        let rows = PANEL_ROWS.min(left.rows - first);
-        let mut tile = Tile {
-            rows,
+        let tile = Tile {
+            rows: PANEL_ROWS.min(left.rows - first),
             strips,
             inner: left.inner,
             left: left.elements[first * left.inner..].as_ptr(),
@@ -218,23 +309,38 @@ pub(crate) fn multiply_panel<R: Ring>(
             out: out[first * out_stride..].as_mut_ptr(),
             out_stride,
         };
-        if right.columns == width {
-            // SAFETY: the three assertions above are what the tile needs, and `out` is borrowed exclusively.
-            unsafe { R::tile(tier, &tile) };
-            continue;
-        }
-        ragged.fill(R::ZERO);
-        tile.out = ragged.as_mut_ptr();
-        tile.out_stride = width;
-        // SAFETY: as above, with a result of `PANEL_ROWS` rows of at most 64 columns.
+        // SAFETY: the three assertions above are what the tile needs, and `out` is borrowed exclusively.
         unsafe { R::tile(tier, &tile) };
-        for (row, sums) in ragged.chunks_exact(width).take(rows).enumerate() {
+    }
+}
+
+/// As [`multiply_panel`], through a result of whole strips, of which only the first `columns` columns are added.
+fn multiply_ragged_panel<R: Ring>(
+    tier: Tier,
+    left: PackedRows<'_, R>,
+    right: Panel<'_, R>,
+    columns: usize,
+    out: &mut [R],
+    out_stride: usize,
+) {
+    let mut sums = [R::ZERO; PANEL_ROWS * 64];
+    for first in (0..left.rows).step_by(PANEL_ROWS) {
+        let rows = PANEL_ROWS.min(left.rows - first);
+        let part = PackedRows {
+            elements: &left.elements[first * left.inner..],
+            rows,
+            inner: left.inner,
+        };
+        let sums = &mut sums[..rows * right.columns];
+        sums.fill(R::ZERO);
+        multiply_panel(tier, part, right, sums, right.columns);
+        for (row, sums) in sums.chunks_exact(right.columns).enumerate() {
             let start = (first + row) * out_stride;
-            out[start..start + right.columns]
+            out[start..start + columns]
                 .iter_mut()
                 .zip(sums)
                 .for_each(|(out, &sum)| *out = out.plus(sum));
         }
     }
-    ragged.zeroize();
+    sums.zeroize();
 }
