@@ -82,11 +82,8 @@ unsafe fn half_strip_u64<const ROWS: usize>(tile: &Tile<u64>, column: usize) {
         let high = _mm256_srli_epi64::<32>(low);
         for row in 0..ROWS {
             // SAFETY: column `k` of the left panel has `ROWS` elements.
-            let factor = unsafe { *tile.left.add(k * ROWS + row) };
-            let (factor_low, factor_high) = (
-                _mm256_set1_epi64x(factor as i64),
-                _mm256_set1_epi64x((factor >> 32) as i64),
-            );
+            let factor_low = _mm256_set1_epi64x(unsafe { *tile.left.add(k * ROWS + row) } as i64);
+            let factor_high = _mm256_srli_epi64::<32>(factor_low);
             low_sums[row] = _mm256_add_epi64(low_sums[row], _mm256_mul_epu32(factor_low, low));
             let crossed = _mm256_add_epi64(_mm256_mul_epu32(factor_low, high), _mm256_mul_epu32(factor_high, low));
             crossed_sums[row] = _mm256_add_epi64(crossed_sums[row], crossed);
