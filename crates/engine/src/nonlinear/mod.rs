@@ -7,8 +7,6 @@ pub mod arg_max;
 mod block;
 mod comparison;
 mod contest;
-#[cfg(test)]
-mod leakage;
 pub mod max_pool;
 pub mod piecewise;
 mod select;

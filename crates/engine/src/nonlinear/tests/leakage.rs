@@ -4,8 +4,8 @@
 use tercet_ids::{PartyId, Role};
 use tercet_plan::{Comparison, Op, ValueId, Window};
 
-use super::Shapes;
-use super::tests::run_op;
+use super::run;
+use crate::nonlinear::Shapes;
 use crate::testkit::{Transcript, World};
 
 const RUNS: u64 = 1024;
@@ -70,7 +70,7 @@ fn check(op: &Op, shapes: Shapes<'_>, x: &[i64]) {
                 .with_tap(other, me, &incoming)
                 .with_tap(me, other, &outgoing)
                 .with_tap(Role::Dealer, me, &from_dealer);
-            run_op::<u32>(&world, op, shapes, x).unwrap();
+            run::<u32>(&world, op, shapes, x).unwrap();
             let (mine, theirs) = (bytes(&outgoing), bytes(&incoming));
             received.add(&theirs);
             opened_bits.add(&mine.iter().zip(&theirs).map(|(x, y)| x ^ y).collect::<Vec<_>>());
