@@ -14,10 +14,12 @@ mod bits;
 pub mod conv;
 pub mod gemm;
 mod tier;
+mod wipe;
 
 pub(crate) use accelerated::Accelerated;
 pub(crate) use bits::{slice as slice_bits, unslice};
 pub use tier::vectorize;
+pub use wipe::wipe;
 
 /// Multiply-accumulates from which on a product is spread over rayon's current pool: about 0.1 ms of one core, ten times what waking another takes.
 const PARALLEL_PRODUCTS: usize = 1 << 22;
