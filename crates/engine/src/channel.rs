@@ -1,7 +1,7 @@
 use std::time::{Duration, Instant};
 
 use tercet_ids::PartyId;
-use zeroize::Zeroize;
+use tercet_ring::kernel::wipe;
 
 use crate::error::{EngineError, Misbehaviour};
 use crate::frame::{FRAME_BYTES_MAX, FrameTag};
@@ -112,13 +112,13 @@ impl Channel {
         while theirs.len() < len {
             let mut frame = self.receive_exactly((len - theirs.len()).min(FRAME_BYTES_MAX))?;
             theirs.extend_from_slice(&frame);
-            frame.zeroize();
+            wipe(&mut frame);
             if let Some(chunk) = outgoing.next() {
                 self.send(chunk.to_vec())?;
             }
         }
         let mut mine = mine;
-        mine.zeroize();
+        wipe(&mut mine);
         Ok(theirs)
     }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use zeroize::Zeroize;
+use tercet_ring::kernel::wipe;
 
 use crate::channel::{Channel, StepBytes};
 use crate::error::{EngineError, Misbehaviour};
@@ -39,7 +39,7 @@ impl DealtSender {
                 self.flush();
             }
         }
-        bytes.zeroize();
+        wipe(&mut bytes);
     }
 
     /// Sends what is left of the step.
@@ -113,7 +113,8 @@ impl DealtReceiver {
     }
 
     fn refill(&mut self) -> Result<(), EngineError> {
-        self.pending.zeroize();
+        wipe(&mut self.pending);
+        self.pending.clear();
         self.taken = 0;
         let tag = self.channel.next_received();
         self.pending = self.channel.receive()?;
@@ -126,6 +127,6 @@ impl DealtReceiver {
 
 impl Drop for DealtReceiver {
     fn drop(&mut self) {
-        self.pending.zeroize();
+        wipe(&mut self.pending);
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
+use tercet_ring::kernel::wipe;
 use tercet_ring::{BitPlanes, Ring, Secret, from_bytes, narrow_len, to_bytes, unpack_narrow, vector};
-use zeroize::Zeroize;
 
 use crate::channel::Channel;
 use crate::dealt::DealtReceiver;
@@ -114,7 +114,7 @@ impl Evaluator {
         };
         let mut bytes = stream.take(len * R::BYTES)?;
         let share = from_bytes(&bytes, len).expect("the stream gives as many bytes as asked for");
-        bytes.zeroize();
+        wipe(&mut bytes);
         Ok(share)
     }
 
@@ -129,7 +129,7 @@ impl Evaluator {
         };
         let mut bytes = stream.take(narrow_len(bits, len))?;
         let share = unpack_narrow(bits, &bytes, len).expect("the stream gives as many bytes as asked for");
-        bytes.zeroize();
+        wipe(&mut bytes);
         Ok(share)
     }
 
@@ -143,7 +143,7 @@ impl Evaluator {
         };
         let mut bytes = stream.take(BitPlanes::byte_len(planes, lanes))?;
         let share = BitPlanes::from_bytes(planes, lanes, &bytes).expect("the stream gives as many bytes as asked for");
-        bytes.zeroize();
+        wipe(&mut bytes);
         Ok(share)
     }
 
@@ -155,7 +155,7 @@ impl Evaluator {
         self.rounds += 1;
         let mut bytes = self.other.exchange(to_bytes(&mine))?;
         let theirs: Secret<R> = from_bytes(&bytes, mine.len()).expect("an exchange gives a message of equal length");
-        bytes.zeroize();
+        wipe(&mut bytes);
         vector::add_assign(&mut mine, &theirs);
         Ok(mine)
     }
@@ -169,7 +169,7 @@ impl Evaluator {
         let mut bytes = self.other.exchange(mine.to_bytes())?;
         let theirs = BitPlanes::from_bytes(mine.planes(), mine.lanes(), &bytes)
             .expect("an exchange gives a message of equal length");
-        bytes.zeroize();
+        wipe(&mut bytes);
         mine.xor_assign(&theirs);
         Ok(mine)
     }
