@@ -15,10 +15,15 @@ mod error;
 mod evaluator;
 mod frame;
 mod keys;
+mod linear;
 mod link;
+mod local;
 mod meter;
+mod model;
 pub mod nonlinear;
 mod prf;
+mod program;
+mod session;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 
@@ -29,4 +34,6 @@ pub use frame::{FRAME_BYTES_MAX, FrameTag};
 pub use keys::{KeyBinding, PairSecret, SessionKey};
 pub use link::{FRAMES_AHEAD, Link, LinkError, Links};
 pub use meter::{Meter, StepTraffic};
+pub use model::{ModelFault, ModelShare};
 pub use prf::RESULT_MASK;
+pub use session::{InputShare, Model, OutputShare, Report, SessionSpec, run};

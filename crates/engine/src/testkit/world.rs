@@ -82,6 +82,16 @@ impl World {
         self
     }
 
+    /// What the parties' randomness follows from.
+    pub(super) fn seed(&self) -> u64 {
+        self.seed
+    }
+
+    /// When parties that start now give up.
+    pub(super) fn deadline(&self) -> Instant {
+        Instant::now() + self.patience
+    }
+
     /// Runs one protocol as step `step` of a session: `deal` at the dealer, `evaluate` at both evaluators, each on a thread of its own.
     pub fn run_protocol<D: Send, E: Send>(
         &self,
@@ -98,7 +108,7 @@ impl World {
                 &self.binding(PlanDigest([0; 32]), 1, roles),
             ))
         };
-        let deadline = Instant::now() + self.patience;
+        let deadline = self.deadline();
         let ends = |one: Role, other: Role| {
             let [near, far] = self.connect(deadline, one, other);
             [Channel::new(party(other), near), Channel::new(party(one), far)]
@@ -128,7 +138,7 @@ impl World {
     }
 
     /// Both ends of the connection between two roles' parties, with the faults and taps that the world has in store for it.
-    fn connect(&self, deadline: Instant, one: Role, other: Role) -> [Box<dyn Link>; 2] {
+    pub(super) fn connect(&self, deadline: Instant, one: Role, other: Role) -> [Box<dyn Link>; 2] {
         let (near, far) = MemoryLink::pair(deadline);
         let equip = |link: Box<dyn Link>, sender: Role, receiver: Role| {
             let faults = self
@@ -145,12 +155,12 @@ impl World {
         [equip(Box::new(near), one, other), equip(Box::new(far), other, one)]
     }
 
-    fn pair_secret(&self, one: PartyId, other: PartyId) -> PairSecret {
+    pub(super) fn pair_secret(&self, one: PartyId, other: PartyId) -> PairSecret {
         let third = third(one, other);
         PairSecret::new(bytes(self.pair_seeds[third], "pair secret", third as u8))
     }
 
-    fn binding(&self, digest: PlanDigest, batch: u32, roles: Roles) -> KeyBinding {
+    pub(super) fn binding(&self, digest: PlanDigest, batch: u32, roles: Roles) -> KeyBinding {
         let nonces = [0, 1, 2].map(|party| Nonce(bytes(self.seed, "nonce", party)));
         KeyBinding {
             session: SessionId(bytes(self.seed, "session", 0)),

@@ -1,0 +1,139 @@
+use std::sync::Arc;
+use std::thread;
+
+use rand::SeedableRng;
+use rand::rngs::StdRng;
+use tercet_ids::{PartyId, PlanDigest, Role, Roles};
+use tercet_plan::{Encoded, Integers, Parameters, Plan};
+use tercet_ring::{Ring, RingKind, Secret, from_bytes};
+use tercet_sharing::replicated::{ReplicatedShare, share};
+
+use super::World;
+use crate::error::EngineError;
+use crate::link::{Link, Links};
+use crate::model::ModelShare;
+use crate::session::{InputShare, Model, Report, SessionSpec, run};
+
+/// Stands for the digest of any plan: parties of a world never disagree on it.
+const DIGEST: PlanDigest = PlanDigest([7; 32]);
+
+/// What the three parties got out of a session.
+pub struct SessionRun {
+    /// Who played what.
+    pub roles: Roles,
+    /// Each party's report, in the parties' order.
+    pub reports: [Result<Report, EngineError>; 3],
+}
+
+impl SessionRun {
+    /// The result of the party that plays `role`.
+    pub fn report(&self, role: Role) -> &Result<Report, EngineError> {
+        &self.reports[self.roles.party(role).index()]
+    }
+
+    /// What the client of a session that is to succeed rebuilds, output by output, after checking that both evaluators agree.
+    pub fn outputs(&self, ring: RingKind) -> Vec<Integers> {
+        match ring {
+            RingKind::Z32 => self.outputs_over::<u32>(),
+            RingKind::Z64 => self.outputs_over::<u64>(),
+        }
+    }
+
+    fn outputs_over<R: Ring>(&self) -> Vec<Integers> {
+        let [r, m, other] = [Role::Dealer, Role::Evaluator0, Role::Evaluator1].map(|role| match self.report(role) {
+            Ok(report) => &report.outputs,
+            Err(error) => panic!("the {role} failed: {error}"),
+        });
+        let rebuilt = m.iter().zip(other).zip(r).map(|((m, other), r)| {
+            assert!(m.bytes == other.bytes, "the evaluators reveal the same m");
+            let elements = |bytes: &[u8]| from_bytes::<R>(bytes, bytes.len() / R::BYTES).expect("whole elements");
+            let (m, r) = (elements(&m.bytes), elements(&r.bytes));
+            assert_eq!(m.len(), r.len(), "dealer and evaluators reveal the same output");
+            m.iter().zip(r.iter()).map(|(m, r)| m.minus(*r).to_i64()).collect()
+        });
+        rebuilt.collect()
+    }
+}
+
+impl World {
+    /// Shares the parameters of a validated plan: each party's model, in the parties' order.
+    pub fn models(&self, plan: &Plan, parameters: &Parameters) -> [Model; 3] {
+        match plan.ring() {
+            RingKind::Z32 => self.models_over(plan, parameters).map(Model::Z32),
+            RingKind::Z64 => self.models_over(plan, parameters).map(Model::Z64),
+        }
+    }
+
+    /// Runs a validated plan on a client's inputs: all three parties, each on a thread of its own.
+    pub fn run(&self, plan: &Plan, models: &[Model; 3], inputs: &Encoded, roles: Roles) -> SessionRun {
+        let spec = |me| {
+            let binding = self.binding(DIGEST, inputs.batch, roles);
+            SessionSpec {
+                id: binding.session,
+                plan: Arc::new(plan.clone()),
+                digest: DIGEST,
+                batch: inputs.batch,
+                roles,
+                me,
+                nonces: binding.nonces,
+                deadline: self.deadline(),
+            }
+        };
+        let [dealer_first, first_dealer] = self.connect(self.deadline(), Role::Dealer, Role::Evaluator0);
+        let [dealer_second, second_dealer] = self.connect(self.deadline(), Role::Dealer, Role::Evaluator1);
+        let [first_second, second_first] = self.connect(self.deadline(), Role::Evaluator0, Role::Evaluator1);
+        let mut ends = [
+            Some([(Role::Evaluator0, dealer_first), (Role::Evaluator1, dealer_second)]),
+            Some([(Role::Dealer, first_dealer), (Role::Evaluator1, first_second)]),
+            Some([(Role::Dealer, second_dealer), (Role::Evaluator0, second_first)]),
+        ];
+        let mut inputs = self.share_inputs(plan, inputs).map(Some);
+        thread::scope(|scope| {
+            let parties = PartyId::ALL.map(|me| {
+                let links = ends[roles.role(me) as usize].take().expect("each role is played once");
+                let links = links.map(|(role, link): (Role, Box<dyn Link>)| (roles.party(role), link));
+                let secrets = me.peers().map(|peer| (peer, self.pair_secret(me, peer)));
+                let input = inputs[me.index()].take().expect("each party runs once");
+                let (spec, model) = (spec(me), &models[me.index()]);
+                scope.spawn(move || run(&spec, secrets, Links::new(links), model, input))
+            });
+            let reports = parties.map(|party| party.join().expect("a party panicked"));
+            SessionRun { roles, reports }
+        })
+    }
+
+    fn models_over<R: Ring>(&self, plan: &Plan, parameters: &Parameters) -> [ModelShare<R>; 3] {
+        let mut random = StdRng::seed_from_u64(self.seed());
+        let shares: Vec<_> = parameters
+            .iter()
+            .map(|tensor| replicated::<R>(tensor, &mut random))
+            .collect();
+        PartyId::ALL.map(|party| {
+            let mine = shares.iter().map(|of| of[party.index()].clone()).collect();
+            ModelShare::new(plan, party, mine).expect("the parameters are the plan's")
+        })
+    }
+
+    /// Shares a client's inputs: each party's share, in the parties' order.
+    pub fn share_inputs(&self, plan: &Plan, inputs: &Encoded) -> [InputShare; 3] {
+        match plan.ring() {
+            RingKind::Z32 => self.inputs_over(inputs).map(InputShare::Z32),
+            RingKind::Z64 => self.inputs_over(inputs).map(InputShare::Z64),
+        }
+    }
+
+    fn inputs_over<R: Ring>(&self, inputs: &Encoded) -> [Vec<ReplicatedShare<R>>; 3] {
+        let mut random = StdRng::seed_from_u64(!self.seed());
+        let shares: Vec<_> = inputs
+            .inputs
+            .iter()
+            .map(|tensor| replicated::<R>(tensor, &mut random))
+            .collect();
+        PartyId::ALL.map(|party| shares.iter().map(|of| of[party.index()].clone()).collect())
+    }
+}
+
+fn replicated<R: Ring>(integers: &Integers, random: &mut StdRng) -> [ReplicatedShare<R>; 3] {
+    let elements = Secret::new(integers.iter().map(|&integer| R::from_i64(integer)).collect());
+    share(&elements, random).map(|share| share.expand(integers.len()).expect("a share is as long as its tensor"))
+}
