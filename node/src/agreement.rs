@@ -7,7 +7,9 @@ use tercet_wire::Hello;
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Disagreement {
     /// The greeting is for another session than the stream was opened for.
-    #[error("{peer} greeted for session {theirs} on a stream of session {ours}: run the same release of tercet on all parties")]
+    #[error(
+        "{peer} greeted for session {theirs} on a stream of session {ours}: run the same release of tercet on all parties"
+    )]
     Session {
         /// The peer.
         peer: PartyId,
@@ -56,22 +58,48 @@ pub enum Disagreement {
     },
 }
 
+impl Disagreement {
+    /// The peer that would run something else.
+    pub fn peer(&self) -> PartyId {
+        match self {
+            Disagreement::Session { peer, .. }
+            | Disagreement::Model { peer, .. }
+            | Disagreement::Deployment { peer }
+            | Disagreement::Batch { peer, .. }
+            | Disagreement::Roles { peer }
+            | Disagreement::Query { peer } => *peer,
+        }
+    }
+}
+
 /// Compares what both sides are about to run.
 ///
 /// # Errors
 /// Names the peer and the first field that differs.
 pub fn agree(peer: PartyId, ours: &Hello, theirs: &Hello) -> Result<(), Disagreement> {
     if ours.session != theirs.session {
-        return Err(Disagreement::Session { peer, ours: ours.session, theirs: theirs.session });
+        return Err(Disagreement::Session {
+            peer,
+            ours: ours.session,
+            theirs: theirs.session,
+        });
     }
     if ours.digest != theirs.digest {
-        return Err(Disagreement::Model { peer, ours: ours.digest.short(), theirs: theirs.digest.short() });
+        return Err(Disagreement::Model {
+            peer,
+            ours: ours.digest.short(),
+            theirs: theirs.digest.short(),
+        });
     }
     if ours.deployment != theirs.deployment {
         return Err(Disagreement::Deployment { peer });
     }
     if ours.batch != theirs.batch {
-        return Err(Disagreement::Batch { peer, ours: ours.batch, theirs: theirs.batch });
+        return Err(Disagreement::Batch {
+            peer,
+            ours: ours.batch,
+            theirs: theirs.batch,
+        });
     }
     if ours.roles != theirs.roles {
         return Err(Disagreement::Roles { peer });
@@ -111,12 +139,31 @@ mod tests {
         };
         check(|hello| hello.nonce.0[0] ^= 1, Ok(()));
         let (ours, theirs) = (SessionId([1; 16]), SessionId([9; 16]));
-        check(|hello| hello.session = SessionId([9; 16]), Err(Disagreement::Session { peer, ours, theirs }));
+        check(
+            |hello| hello.session = SessionId([9; 16]),
+            Err(Disagreement::Session { peer, ours, theirs }),
+        );
         let (ours, theirs) = ("02020202".to_owned(), "03020202".to_owned());
-        check(|hello| hello.digest.0[0] ^= 1, Err(Disagreement::Model { peer, ours, theirs }));
-        check(|hello| hello.deployment.0[0] ^= 1, Err(Disagreement::Deployment { peer }));
-        check(|hello| hello.batch += 1, Err(Disagreement::Batch { peer, ours: 4, theirs: 5 }));
-        check(|hello| hello.roles = Roles::all().nth(1).expect("six"), Err(Disagreement::Roles { peer }));
+        check(
+            |hello| hello.digest.0[0] ^= 1,
+            Err(Disagreement::Model { peer, ours, theirs }),
+        );
+        check(
+            |hello| hello.deployment.0[0] ^= 1,
+            Err(Disagreement::Deployment { peer }),
+        );
+        check(
+            |hello| hello.batch += 1,
+            Err(Disagreement::Batch {
+                peer,
+                ours: 4,
+                theirs: 5,
+            }),
+        );
+        check(
+            |hello| hello.roles = Roles::all().nth(1).expect("six"),
+            Err(Disagreement::Roles { peer }),
+        );
         check(|hello| hello.binding.0[31] ^= 1, Err(Disagreement::Query { peer }));
     }
 

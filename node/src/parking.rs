@@ -50,7 +50,10 @@ impl<S, W> Parking<S, W> {
     pub fn arrive(&mut self, now: Instant, peer: PartyId, session: SessionId, stream: S) -> Arrival<S, W> {
         let key = (peer, session);
         match self.places.remove(&key) {
-            Some(Place { what: Waiting::Session(wake), .. }) => return Arrival::Meets(wake, stream),
+            Some(Place {
+                what: Waiting::Session(wake),
+                ..
+            }) => return Arrival::Meets(wake, stream),
             Some(first) => {
                 self.places.insert(key, first);
                 return Arrival::Refused(stream);
@@ -61,31 +64,49 @@ impl<S, W> Parking<S, W> {
         if self.places.len() >= PARKED_MAX {
             return Arrival::Refused(stream);
         }
-        self.places.insert(key, Place { since: now, what: Waiting::Stream(stream) });
+        self.places.insert(
+            key,
+            Place {
+                since: now,
+                what: Waiting::Stream(stream),
+            },
+        );
         Arrival::Parked
     }
 
-    /// The local session wants its stream from `peer`: the stream if it is here; otherwise `wake` is kept for it. The number
-    /// of waiting sessions is bounded by the limit on sessions.
-    pub fn await_stream(&mut self, now: Instant, peer: PartyId, session: SessionId, wake: W) -> Option<S> {
-        let key = (peer, session);
-        match self.places.remove(&key) {
-            Some(Place { what: Waiting::Stream(stream), .. }) => Some(stream),
-            Some(_) | None => {
-                self.places.insert(key, Place { since: now, what: Waiting::Session(wake) });
-                None
-            }
+    /// The stream of `peer` for `session`, if it is here.
+    pub fn take(&mut self, peer: PartyId, session: SessionId) -> Option<S> {
+        match self.places.remove(&(peer, session))?.what {
+            Waiting::Stream(stream) => Some(stream),
+            Waiting::Session(_) => None,
         }
     }
 
+    /// The local session waits for its stream from `peer`. The number of waiting sessions is bounded by the limit on sessions.
+    pub fn wait(&mut self, now: Instant, peer: PartyId, session: SessionId, wake: W) {
+        self.places.insert(
+            (peer, session),
+            Place {
+                since: now,
+                what: Waiting::Session(wake),
+            },
+        );
+    }
+
     /// Nothing of `session` is waited for any longer.
-    pub fn forget(&mut self, session: SessionId) {
+    pub fn forget_session(&mut self, session: SessionId) {
         self.places.retain(|(_, parked), _| *parked != session);
+    }
+
+    /// The connection to `peer` is gone, and its streams with it.
+    pub fn forget_peer(&mut self, peer: PartyId) {
+        self.places.retain(|(parked, _), _| *parked != peer);
     }
 
     /// Drops what has waited too long; dropping a stream closes it, dropping a wake tells the session.
     pub fn expire(&mut self, now: Instant) {
-        self.places.retain(|_, place| now.duration_since(place.since) < PARKED_TIME_MAX);
+        self.places
+            .retain(|_, place| now.duration_since(place.since) < PARKED_TIME_MAX);
     }
 }
 
@@ -104,28 +125,35 @@ mod tests {
         let now = Instant::now();
         let mut parking = Parking::default();
         assert_eq!(parking.arrive(now, PEER, session(1), "stream"), Arrival::Parked);
-        assert_eq!(parking.await_stream(now, PEER, session(1), "wake"), Some("stream"));
-        assert_eq!(parking.await_stream(now, PEER, session(2), "wake"), None);
-        assert_eq!(parking.arrive(now, PEER, session(2), "stream"), Arrival::Meets("wake", "stream"));
+        assert_eq!(parking.take(PEER, session(1)), Some("stream"));
+        assert_eq!(parking.take(PEER, session(2)), None);
+        parking.wait(now, PEER, session(2), "wake");
+        assert_eq!(
+            parking.arrive(now, PEER, session(2), "stream"),
+            Arrival::Meets("wake", "stream")
+        );
         assert!(parking.places.is_empty());
     }
 
     #[test]
     fn streams_of_other_peers_and_sessions_are_not_confused() {
         let now = Instant::now();
-        let mut parking = Parking::default();
+        let mut parking: Parking<_, ()> = Parking::default();
         parking.arrive(now, PartyId::Auditor, session(1), "other peer");
         parking.arrive(now, PEER, session(2), "other session");
-        assert_eq!(parking.await_stream(now, PEER, session(1), ()), None);
+        assert_eq!(parking.take(PEER, session(1)), None);
     }
 
     #[test]
     fn a_second_stream_for_a_session_is_refused_and_the_first_stays() {
         let now = Instant::now();
-        let mut parking = Parking::default();
+        let mut parking: Parking<_, ()> = Parking::default();
         parking.arrive(now, PEER, session(1), "first");
-        assert_eq!(parking.arrive(now, PEER, session(1), "second"), Arrival::Refused("second"));
-        assert_eq!(parking.await_stream(now, PEER, session(1), ()), Some("first"));
+        assert_eq!(
+            parking.arrive(now, PEER, session(1), "second"),
+            Arrival::Refused("second")
+        );
+        assert_eq!(parking.take(PEER, session(1)), Some("first"));
     }
 
     #[test]
@@ -143,12 +171,19 @@ mod tests {
     }
 
     #[test]
-    fn a_forgotten_session_leaves_nothing() {
+    fn what_is_forgotten_leaves_nothing() {
         let now = Instant::now();
         let mut parking = Parking::default();
-        parking.await_stream(now, PEER, session(1), "wake");
-        parking.arrive(now, PartyId::Auditor, session(1), "stream");
-        parking.forget(session(1));
+        let fill = |parking: &mut Parking<_, _>| {
+            parking.wait(now, PEER, session(1), "wake");
+            parking.arrive(now, PartyId::Auditor, session(1), "stream");
+        };
+        fill(&mut parking);
+        parking.forget_session(session(1));
         assert!(parking.places.is_empty());
+        fill(&mut parking);
+        parking.forget_peer(PEER);
+        assert_eq!(parking.take(PEER, session(1)), None);
+        assert_eq!(parking.take(PartyId::Auditor, session(1)), Some("stream"));
     }
 }

@@ -1,0 +1,182 @@
+//! The computation of a session, from the peers' streams to the sealed result. Runs on a thread of its own, and blocks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rand::rand_core::UnwrapErr;
+use rand::rngs::SysRng;
+use tercet_engine::{Links, Meter, SessionSpec, StepTraffic, run};
+use tercet_ids::{PartyId, Role, Roles, SessionId};
+use tercet_net::Cancellation;
+use tercet_wire::{Opaque, PartyReport};
+
+use crate::envelope::{Query, seal_result};
+use crate::failure::SessionError;
+use crate::greeting::{Meeting, Met};
+use crate::link::StreamKeeper;
+use crate::parameters::ServedModel;
+
+/// Everything that a computation needs.
+pub struct Computation {
+    /// The session.
+    pub session: SessionId,
+    /// Who deals and who evaluates.
+    pub roles: Roles,
+    /// This party.
+    pub me: PartyId,
+    /// The model.
+    pub model: Arc<ServedModel>,
+    /// This party's share of the input, and where the result goes.
+    pub query: Query,
+    /// The peers.
+    pub meeting: Meeting,
+    /// When it ends at the latest.
+    pub deadline: Instant,
+    /// Largest frame taken from a peer.
+    pub frame_bytes_max: usize,
+    /// Ends it earlier.
+    pub cancellation: Cancellation,
+}
+
+/// What came of it.
+pub struct Computed {
+    /// The output share, sealed to the client.
+    pub result: Opaque,
+    /// What the coordinator and the client are told of the cost.
+    pub report: PartyReport,
+    /// How long sealing the result took.
+    pub sealing: Duration,
+    /// Payload exchanged with each peer.
+    pub traffic: [(PartyId, StepTraffic); 2],
+}
+
+/// Runs it to its end.
+///
+/// # Errors
+/// Those of the engine; the result can't be sealed.
+pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
+    let Computation {
+        session,
+        roles,
+        me,
+        model,
+        query,
+        meeting,
+        deadline,
+        frame_bytes_max,
+        cancellation,
+    } = computation;
+    let begun = Instant::now();
+    let spec = SessionSpec {
+        id: session,
+        plan: model.plan.clone(),
+        digest: model.model.digest,
+        batch: query.batch,
+        roles,
+        me,
+        nonces: meeting.nonces,
+        deadline,
+    };
+    let [first, second] = meeting.peers.map(
+        |Met {
+             peer, stream, secret, ..
+         }| {
+            let stream = stream.into_session(frame_bytes_max, deadline, cancellation.clone());
+            let (keeper, link) = StreamKeeper::new(stream);
+            (
+                keeper,
+                (peer, secret),
+                (peer, Box::new(link) as Box<dyn tercet_engine::Link>),
+            )
+        },
+    );
+    let (keepers, secrets, links) = ([first.0, second.0], [first.1, second.1], [first.2, second.2]);
+    let output = run(&spec, secrets, Links::new(links), &model.parameters, query.input)?;
+    for keeper in keepers {
+        keeper.finish();
+    }
+    let ran = begun.elapsed();
+
+    let sealing = Instant::now();
+    let result = seal_result(&query.reply, output.outputs, &mut UnwrapErr(SysRng))?;
+    let traffic = me
+        .peers()
+        .map(|peer| (peer, traffic_with(peer, me, roles, output.meter.total())));
+    let report = report(&output.meter, roles.role(me), ran);
+    Ok(Computed {
+        result,
+        report,
+        sealing: sealing.elapsed(),
+        traffic,
+    })
+}
+
+/// What the whole traffic of a session means for one peer: rounds run between the evaluators, dealt material flows from the
+/// dealer to evaluator 1.
+fn traffic_with(peer: PartyId, me: PartyId, roles: Roles, total: StepTraffic) -> StepTraffic {
+    let pair = (roles.role(me), roles.role(peer));
+    let of = |applies: bool, bytes: u64| if applies { bytes } else { 0 };
+    let online = pair.0 != Role::Dealer && pair.1 != Role::Dealer;
+    StepTraffic {
+        rounds: total.rounds,
+        online_sent: of(online, total.online_sent),
+        online_received: of(online, total.online_received),
+        dealt_sent: of(pair == (Role::Dealer, Role::Evaluator1), total.dealt_sent),
+        dealt_received: of(pair == (Role::Evaluator1, Role::Dealer), total.dealt_received),
+    }
+}
+
+fn report(meter: &Meter, role: Role, ran: Duration) -> PartyReport {
+    let total = meter.total();
+    let (deal, prepare) = match role {
+        Role::Dealer => (meter.prepare_time + meter.deal_time, Duration::ZERO),
+        Role::Evaluator0 | Role::Evaluator1 => (meter.deal_time, meter.prepare_time),
+    };
+    PartyReport {
+        rounds: total.rounds,
+        online_bytes_sent: total.online_sent,
+        dealt_bytes_sent: total.dealt_sent,
+        start: Duration::ZERO,
+        deal,
+        prepare,
+        online_compute: meter.compute_time,
+        online_wait: meter.wait_time,
+        run: ran,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn traffic_belongs_to_the_pair_it_flows_in() {
+        let total = StepTraffic {
+            rounds: 3,
+            online_sent: 1,
+            online_received: 2,
+            dealt_sent: 4,
+            dealt_received: 8,
+        };
+        for roles in Roles::all() {
+            for me in PartyId::ALL {
+                for peer in me.peers() {
+                    let traffic = traffic_with(peer, me, roles, total);
+                    let bytes = [
+                        traffic.online_sent,
+                        traffic.online_received,
+                        traffic.dealt_sent,
+                        traffic.dealt_received,
+                    ];
+                    let expected = match (roles.role(me), roles.role(peer)) {
+                        (Role::Dealer, Role::Evaluator1) => [0, 0, 4, 0],
+                        (Role::Evaluator1, Role::Dealer) => [0, 0, 0, 8],
+                        (Role::Dealer, _) | (_, Role::Dealer) => [0; 4],
+                        _ => [1, 2, 0, 0],
+                    };
+                    assert_eq!(bytes, expected, "{roles:?} {me} {peer}");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! `Session`: one run of a plan at this party, from the coordinator's request to the sealed result.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
+use rand::TryRng;
+use rand::rngs::SysRng;
+use tercet_config::NodeLimits;
+use tercet_ids::{Nonce, PartyId, Role};
+use tercet_net::Cancellation;
+use tercet_sharing::SealingKeyPair;
+use tercet_telemetry::{NodeMetrics, Outcome, Part, Traffic};
+use tercet_wire::{Done, Run};
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
+use tokio::time::{Instant as TokioInstant, sleep_until};
+
+use crate::compute::{Computation, Computed, compute};
+use crate::envelope::open_query;
+use crate::failure::SessionError;
+use crate::greeting::greet_both;
+use crate::messages::{FindModel, GiveUp, SessionEnded, SessionResult};
+use crate::models::Models;
+use crate::parameters::ServedModel;
+use crate::peers::Peers;
+use crate::sessions::Sessions;
+
+/// What every session of a node uses.
+pub struct Services {
+    /// This party.
+    pub me: PartyId,
+    /// What the configuration allows.
+    pub limits: NodeLimits,
+    /// The key that the envelopes are sealed to.
+    pub sealing_key: Arc<SealingKeyPair>,
+    /// The models.
+    pub models: Addr<Models>,
+    /// The connections.
+    pub peers: Addr<Peers>,
+    /// Places to compute in. A session waits for one in the order of arrival, and its compute thread holds it to the end.
+    pub places: Arc<Semaphore>,
+    /// What is counted.
+    pub metrics: NodeMetrics,
+}
+
+impl Services {
+    /// Counts a session that was refused before it began.
+    pub fn refused(&self, run: &Run, error: &SessionError) {
+        let part = Part::from(run.roles.role(self.me));
+        self.metrics.models.other().session_ended(part, error.outcome(self.me));
+        tracing::warn!(session = %run.session, %error, "session refused");
+    }
+}
+
+/// Owns one session: starts its work, gives it up when told to, tells how it ended.
+pub struct Session {
+    /// What to run, until the work starts.
+    run: Option<Run>,
+    deadline: Instant,
+    services: Arc<Services>,
+    sessions: Addr<Sessions>,
+    reply: Option<oneshot::Sender<SessionResult>>,
+    cancellation: Cancellation,
+    /// Ends the waits of the work that are not on the compute thread.
+    give_up: Option<oneshot::Sender<()>>,
+}
+
+impl Session {
+    /// A session that starts as soon as the actor does.
+    pub fn new(
+        run: Run,
+        deadline: Instant,
+        services: Arc<Services>,
+        sessions: Addr<Sessions>,
+        reply: oneshot::Sender<SessionResult>,
+    ) -> Session {
+        Session {
+            run: Some(run),
+            deadline,
+            services,
+            sessions,
+            reply: Some(reply),
+            cancellation: Cancellation::new(),
+            give_up: None,
+        }
+    }
+
+    fn ended(&mut self, run: &Run, result: Result<Done, SessionError>) {
+        let me = self.services.me;
+        // Whatever is still under way for this session has no purpose any more.
+        self.cancellation.cancel();
+        let part = Part::from(run.roles.role(me));
+        let outcome = result.as_ref().map_or_else(|error| error.outcome(me), |_| Outcome::Ok);
+        match &result {
+            Ok(_) => tracing::debug!(session = %run.session, "done"),
+            Err(error) => tracing::warn!(session = %run.session, %error, "session failed"),
+        }
+        self.services
+            .metrics
+            .models
+            .model(run.model.name.as_str())
+            .session_ended(part, outcome);
+        if let Some(reply) = self.reply.take() {
+            // The coordinator may have left.
+            let _ = reply.send(result.map_err(|error| error.failure(me)));
+        }
+    }
+}
+
+impl Actor for Session {
+    type Context = Context<Self>;
+
+    fn started(&mut self, context: &mut Context<Self>) {
+        let Some(run) = self.run.take() else {
+            return context.stop();
+        };
+        let (give_up, given_up) = oneshot::channel();
+        self.give_up = Some(give_up);
+        let (services, cancellation, deadline) = (self.services.clone(), self.cancellation.clone(), self.deadline);
+        let (sessions, id) = (self.sessions.clone(), run.session);
+        let work = async move {
+            let me = services.me;
+            let result = tokio::select! {
+                biased;
+                _ = given_up => Err(SessionError::Cancelled(me)),
+                result = serve(&run, deadline, &services, cancellation) => result,
+                () = sleep_until(TokioInstant::from_std(deadline)) => {
+                    Err(SessionError::Deadline { party: me, doing: "the session was under way" })
+                }
+            };
+            (run, result)
+        };
+        context.spawn(work.into_actor(self).map(move |(run, result), session, context| {
+            session.ended(&run, result);
+            let told = async move { sessions.send(SessionEnded(id)).await };
+            context.spawn(told.into_actor(session).map(|_, _, context| context.stop()));
+        }));
+    }
+}
+
+impl Handler<GiveUp> for Session {
+    type Result = ();
+
+    fn handle(&mut self, _: GiveUp, _: &mut Context<Self>) {
+        if let Some(give_up) = self.give_up.take() {
+            // The work may just have ended.
+            let _ = give_up.send(());
+        }
+    }
+}
+
+/// The work of a session, in order: a place, the model, the envelope, the peers, the computation.
+async fn serve(
+    run: &Run,
+    deadline: Instant,
+    services: &Arc<Services>,
+    cancellation: Cancellation,
+) -> Result<Done, SessionError> {
+    let party = services.me;
+    let defect = |what| SessionError::Defect { party, what };
+    let begun = Instant::now();
+    let place = services
+        .places
+        .clone()
+        .acquire_owned()
+        .await
+        .map_err(|_| SessionError::Stopping(party))?;
+    let waited = begun.elapsed();
+
+    let started = Instant::now();
+    let model = find_model(run, services).await?;
+    let (opening, sealing_key, roles) = (run.clone(), services.sealing_key.clone(), run.roles);
+    let plan = model.plan.clone();
+    let query = spawn_blocking(move || open_query(&sealing_key, party, &plan, &opening)).await;
+    let query = query.map_err(|_| defect("opening an envelope broke off"))??;
+    let mut nonce = Nonce([0; 32]);
+    SysRng
+        .try_fill_bytes(&mut nonce.0)
+        .map_err(|_| defect("the operating system gives no randomness"))?;
+    let meeting = greet_both(run, &query, nonce, &services.peers, party).await?;
+    let start = started.elapsed();
+
+    let computation = Computation {
+        session: run.session,
+        roles,
+        me: party,
+        model: model.clone(),
+        query,
+        meeting,
+        deadline,
+        frame_bytes_max: services.limits.frame_bytes,
+        cancellation,
+    };
+    let computed = spawn_blocking(move || {
+        let _place = place;
+        compute(computation)
+    });
+    let computed = computed.await.map_err(|_| defect("the computation broke off"))??;
+    record(services, run, &model, waited, start, &computed);
+    let report = tercet_wire::PartyReport {
+        start,
+        ..computed.report
+    };
+    Ok(Done {
+        result: computed.result,
+        report,
+    })
+}
+
+/// The model, if it still is the one the coordinator chose the parties for, and takes the batch.
+async fn find_model(run: &Run, services: &Services) -> Result<Arc<ServedModel>, SessionError> {
+    let party = services.me;
+    let name = || run.model.name.clone();
+    let found = services
+        .models
+        .send(FindModel(name()))
+        .await
+        .map_err(|_| SessionError::Stopping(party))?;
+    let model = found.ok_or_else(|| SessionError::UnknownModel { party, name: name() })?;
+    if model.model != run.model {
+        return Err(SessionError::OtherModel { party, name: name() });
+    }
+    if run.batch > model.batch_max {
+        return Err(SessionError::Batch {
+            party,
+            batch: run.batch,
+            most: model.batch_max,
+        });
+    }
+    Ok(model)
+}
+
+/// Counts what a session cost.
+fn record(services: &Services, run: &Run, model: &ServedModel, waited: Duration, start: Duration, computed: &Computed) {
+    use tercet_telemetry::Phase;
+    let report = &computed.report;
+    let role = run.roles.role(services.me);
+    let metrics = services.metrics.models.model(model.model.name.as_str());
+    metrics.computed(Part::from(role), u64::from(run.batch), u64::from(report.rounds));
+    metrics.phase(Phase::Queue, waited);
+    metrics.phase(Phase::Share, start);
+    metrics.phase(Phase::Deal, report.deal);
+    metrics.phase(Phase::Open, computed.sealing);
+    if role != Role::Dealer {
+        metrics.phase(Phase::OnlineCompute, report.online_compute);
+        metrics.phase(Phase::OnlineWait, report.online_wait);
+    }
+    for (peer, traffic) in computed.traffic {
+        services.metrics.sent(peer, Traffic::Online, traffic.online_sent);
+        services
+            .metrics
+            .received(peer, Traffic::Online, traffic.online_received);
+        services.metrics.sent(peer, Traffic::Dealt, traffic.dealt_sent);
+        services.metrics.received(peer, Traffic::Dealt, traffic.dealt_received);
+    }
+}

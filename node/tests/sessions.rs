@@ -1,0 +1,304 @@
+//! Sessions of three nodes over QUIC: the same cases as in memory, and what can go wrong between nodes.
+
+mod world;
+
+use std::time::{Duration, Instant};
+
+use tercet_ids::{PartyId, QueryId, Roles, SessionId};
+use tercet_plan::oracle;
+use tercet_plan::testkit::{Sample, samples};
+use tercet_ring::RingKind;
+use tercet_wire::{Fault, NodeReply, NodeRequest, Phase, Run};
+use world::{BATCH_MAX, World, expect_failure, reply};
+
+fn roles() -> Roles {
+    Roles::new(PartyId::Auditor, PartyId::Cloud).expect("two parties")
+}
+
+/// A plan of several layers.
+fn network(world: &mut World, ring: RingKind) -> Sample {
+    let drawn = samples(ring, &mut world.rng);
+    drawn
+        .into_iter()
+        .find(|sample| sample.name == "network of exact steps")
+        .expect("it is one of them")
+}
+
+async fn deployed(world: &mut World) -> (tercet_wire::Model, Sample) {
+    let sample = network(world, RingKind::Z32);
+    (world.deploy("network", &sample).await, sample)
+}
+
+#[tokio::test]
+async fn every_kind_of_step_computes_what_the_oracle_says_over_both_rings() {
+    let mut world = World::start(1).await;
+    for (ring, batch) in [(RingKind::Z32, 1), (RingKind::Z64, 2)] {
+        for sample in samples(ring, &mut world.rng) {
+            let model = world.deploy("sample", &sample).await;
+            let inputs = sample.inputs(batch, &mut world.rng);
+            let expected = oracle::run(&sample.plan, &sample.parameters, &inputs).revealed(&sample.plan);
+            let prepared = world.prepare(&model, &sample.plan, &inputs, roles());
+            let replies = world.run(prepared.runs.clone()).await;
+            let revealed = prepared.reveal(&replies);
+            let last = sample.plan.steps.last().expect("a plan has steps");
+            for (revealed, expected) in revealed.iter().zip(&expected) {
+                let largest = revealed.iter().zip(expected.iter()).map(|(a, b)| a.abs_diff(*b)).max();
+                if let Some(bound) = last.op.error_bound() {
+                    assert!(
+                        largest.unwrap_or(0) <= bound,
+                        "{} over {ring}: off by {largest:?}",
+                        sample.name
+                    );
+                }
+            }
+            let declared = sample.plan.cost(batch).total();
+            let reports = replies.each_ref().map(|reply| world::expect_done(reply).report);
+            let sum = |of: fn(&tercet_wire::PartyReport) -> u64| reports.iter().map(of).sum::<u64>();
+            assert_eq!(
+                sum(|report| report.online_bytes_sent),
+                declared.e0_to_e1 + declared.e1_to_e0,
+                "{}",
+                sample.name
+            );
+            assert_eq!(sum(|report| report.dealt_bytes_sent), declared.dealt, "{}", sample.name);
+            assert_eq!(
+                reports.iter().map(|report| report.rounds).max(),
+                Some(declared.rounds),
+                "{}",
+                sample.name
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn all_roles_and_the_largest_batch() {
+    let mut world = World::start(2).await;
+    let (model, sample) = deployed(&mut world).await;
+    for roles in Roles::all() {
+        let inputs = sample.inputs(BATCH_MAX, &mut world.rng);
+        let expected = oracle::run(&sample.plan, &sample.parameters, &inputs).revealed(&sample.plan);
+        let prepared = world.prepare(&model, &sample.plan, &inputs, roles);
+        let replies = world.run(prepared.runs.clone()).await;
+        assert_eq!(prepared.reveal(&replies)[0], expected[0].to_vec(), "{roles:?}");
+    }
+}
+
+#[tokio::test]
+async fn sessions_run_side_by_side() {
+    let mut world = World::start(3).await;
+    let (model, sample) = deployed(&mut world).await;
+    let mut prepared = vec![];
+    for _ in 0..world::SESSIONS_MAX {
+        let inputs = sample.inputs(2, &mut world.rng);
+        let expected = oracle::run(&sample.plan, &sample.parameters, &inputs).revealed(&sample.plan);
+        prepared.push((world.prepare(&model, &sample.plan, &inputs, roles()), expected));
+    }
+    let [a, b, c, d] = &prepared[..] else {
+        panic!("as many as places")
+    };
+    let run = |(prepared, _): &(world::Prepared, _)| world.run(prepared.runs.clone());
+    let (ra, rb, rc, rd) = tokio::join!(run(a), run(b), run(c), run(d));
+    for ((prepared, expected), replies) in prepared.iter().zip([ra, rb, rc, rd]) {
+        assert_eq!(prepared.reveal(&replies)[0], expected[0].to_vec());
+    }
+}
+
+/// Runs a session in which `change` was done to one party's order, and gives what each party says.
+async fn run_changed(party: PartyId, change: fn(&mut Run)) -> [NodeReply; 3] {
+    let mut world = World::start(4).await;
+    let (model, sample) = deployed(&mut world).await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let mut runs = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    change(&mut runs[party.index()]);
+    world.run(runs).await
+}
+
+#[tokio::test]
+async fn a_party_with_other_roles_is_named_by_its_peers() {
+    let replies = run_changed(PartyId::Cloud, |run| {
+        run.roles = Roles::new(PartyId::Cloud, PartyId::Auditor).expect("two parties");
+    })
+    .await;
+    for party in [PartyId::ClientProxy, PartyId::Auditor] {
+        let failure = expect_failure(&replies[party.index()]);
+        assert_eq!(
+            (failure.fault, failure.party),
+            (Fault::Config, Some(PartyId::Cloud)),
+            "{failure}"
+        );
+        assert!(failure.sentence.contains("roles"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_broken_envelope_is_the_clients_fault_and_no_party_waits_for_long() {
+    let begun = Instant::now();
+    let replies = run_changed(PartyId::Auditor, |run| {
+        let mut bytes = run.envelope.as_slice().to_vec();
+        bytes[40] ^= 1;
+        run.envelope = bytes.into();
+        run.deadline_ms = 1_000;
+    })
+    .await;
+    let failure = expect_failure(&replies[PartyId::Auditor.index()]);
+    assert_eq!(
+        (failure.fault, failure.party, failure.phase),
+        (Fault::Client, Some(PartyId::Auditor), Phase::Start)
+    );
+    let waiting = expect_failure(&replies[PartyId::Cloud.index()]);
+    assert!(matches!(waiting.fault, Fault::Peer | Fault::Overload), "{waiting}");
+    assert!(begun.elapsed() < Duration::from_secs(9), "{:?}", begun.elapsed());
+}
+
+#[tokio::test]
+async fn queries_that_are_not_the_same_are_told_apart() {
+    let mut world = World::start(5).await;
+    let (model, sample) = deployed(&mut world).await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let mut runs = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    let other = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    let session = runs[0].session;
+    runs[1] = Run {
+        session,
+        ..other[1].clone()
+    };
+    let replies = world.run(runs).await;
+    let failure = expect_failure(&replies[PartyId::Auditor.index()]);
+    assert_eq!(
+        (failure.fault, failure.party),
+        (Fault::Config, Some(PartyId::Cloud)),
+        "{failure}"
+    );
+    assert!(failure.sentence.contains("another query"), "{failure}");
+}
+
+#[tokio::test]
+async fn parties_that_hold_different_deployments_do_not_compute() {
+    let mut world = World::start(6).await;
+    let (model, sample) = deployed(&mut world).await;
+    let (newer, loads) = world.loads("network", &sample);
+    let party = PartyId::ClientProxy;
+    let [load, ..] = loads;
+    world.ask(party, &NodeRequest::Load(load)).await;
+    world
+        .ask(
+            party,
+            &NodeRequest::Activate {
+                deployment: newer.deployment,
+            },
+        )
+        .await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let mut runs = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+
+    let stale = world.ask(party, &NodeRequest::Run(runs[0].clone())).await;
+    let failure = expect_failure(&stale);
+    assert_eq!(
+        (failure.fault, failure.party),
+        (Fault::Config, Some(party)),
+        "{failure}"
+    );
+
+    // A coordinator that believes each party: the parties find out by themselves.
+    runs = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    runs[0].model = newer;
+    let replies = world.run(runs).await;
+    let failure = expect_failure(&replies[PartyId::Cloud.index()]);
+    assert_eq!(
+        (failure.fault, failure.party),
+        (Fault::Config, Some(party)),
+        "{failure}"
+    );
+    assert!(failure.sentence.contains("another deployment"), "{failure}");
+}
+
+#[tokio::test]
+async fn a_session_runs_once() {
+    let mut world = World::start(7).await;
+    let (model, sample) = deployed(&mut world).await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let prepared = world.prepare(&model, &sample.plan, &inputs, roles());
+    let replies = world.run(prepared.runs.clone()).await;
+    prepared.reveal(&replies);
+    for failure in world.run(prepared.runs).await.each_ref().map(expect_failure) {
+        assert_eq!(
+            (failure.fault, failure.phase),
+            (Fault::Client, Phase::Admission),
+            "{failure}"
+        );
+        assert!(failure.sentence.contains("seen this session"), "{failure}");
+    }
+}
+
+#[tokio::test]
+async fn a_session_that_waits_can_be_cancelled() {
+    let mut world = World::start(8).await;
+    let (model, sample) = deployed(&mut world).await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let [run, ..] = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    let (party, session) = (PartyId::ClientProxy, run.session);
+    let waiting = world.begin(party, &NodeRequest::Run(run)).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(world.ping(party).await.sessions, 1);
+    let begun = Instant::now();
+    assert_eq!(
+        world.ask(party, &NodeRequest::Cancel { session }).await,
+        NodeReply::Cancelled
+    );
+    let ended = reply(waiting).await;
+    assert!(expect_failure(&ended).sentence.contains("stopped"), "{ended:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+    assert_eq!(world.ping(party).await.sessions, 0);
+}
+
+#[tokio::test]
+async fn what_a_node_does_not_take_is_refused_with_a_sentence() {
+    let mut world = World::start(9).await;
+    let (model, sample) = deployed(&mut world).await;
+    let inputs = sample.inputs(1, &mut world.rng);
+    let [run, ..] = world.prepare(&model, &sample.plan, &inputs, roles()).runs;
+    let party = PartyId::ClientProxy;
+    type Change = fn(&mut Run);
+    let changes: [(Change, &str); 4] = [
+        (|run| run.batch = BATCH_MAX + 1, "split it"),
+        (
+            |run| run.model.name = "other".parse().expect("plain"),
+            "does not serve the model other",
+        ),
+        (|run| run.model.deployment = QueryId([0; 16]), "another version"),
+        (|run| run.envelope = vec![0; (1 << 20) + 1].into(), "over the limit"),
+    ];
+    for (number, (change, expected)) in changes.into_iter().enumerate() {
+        let mut changed = run.clone();
+        changed.session = SessionId([number as u8; 16]);
+        change(&mut changed);
+        let refused = world.ask(party, &NodeRequest::Run(changed)).await;
+        assert!(expect_failure(&refused).sentence.contains(expected), "{refused:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_deployment_for_somebody_else_is_refused() {
+    let mut world = World::start(10).await;
+    let sample = network(&mut world, RingKind::Z32);
+    let (_, loads) = world.loads("network", &sample);
+    let [_, for_cloud, _] = loads;
+    let refused = world.ask(PartyId::Auditor, &NodeRequest::Load(for_cloud.clone())).await;
+    let failure = expect_failure(&refused);
+    assert_eq!(
+        (failure.fault, failure.party),
+        (Fault::Client, Some(PartyId::Auditor)),
+        "{failure}"
+    );
+    let deployment = for_cloud.deployment;
+    let unknown = world.ask(PartyId::Auditor, &NodeRequest::Activate { deployment }).await;
+    assert!(
+        expect_failure(&unknown).sentence.contains("has not loaded"),
+        "{unknown:?}"
+    );
+    assert_eq!(
+        world.ask(PartyId::Auditor, &NodeRequest::Discard { deployment }).await,
+        NodeReply::Discarded
+    );
+}
