@@ -220,15 +220,12 @@ mod tests {
         let ((), [mut first, second], costs) = run.unwrap();
         let expected = values::<R>(len);
         first.2.xor_assign(&second.2);
-        for i in 0..len {
-            assert_eq!(first.0[i].plus(second.0[i]).to_u64(), expected[i].to_u64());
+        for (i, expected) in expected.iter().map(|expected| expected.to_u64()).enumerate() {
+            assert_eq!(first.0[i].plus(second.0[i]).to_u64(), expected);
             let low = (1 << narrow) - 1;
-            assert_eq!(first.1[i].plus(second.1[i]).to_u64() & low, expected[i].to_u64() & low);
+            assert_eq!(first.1[i].plus(second.1[i]).to_u64() & low, expected & low);
             for plane in 0..5 {
-                assert_eq!(
-                    first.2.plane(plane)[i / 64] >> (i % 64) & 1,
-                    expected[i].to_u64() >> plane & 1
-                );
+                assert_eq!(first.2.plane(plane)[i / 64] >> (i % 64) & 1, expected >> plane & 1);
             }
         }
         let bytes = len * R::BYTES + narrow_len(narrow, len) + BitPlanes::byte_len(5, len);

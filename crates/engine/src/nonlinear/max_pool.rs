@@ -14,6 +14,7 @@ use super::contest::Contest;
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, deal_bits};
 use super::slots::{Slot, Slots};
 use super::{Shapes, truncate};
+use crate::local::{Operand, Strided};
 use crate::{Dealer, EngineError, Evaluator};
 
 /// The public form of a max pooling, as in [`tercet_plan::Op::MaxPool`].
@@ -55,20 +56,18 @@ impl MaxPool<'_> {
 
     /// For each place in the window the elements that stand there, one for each window.
     fn candidates<R: Ring>(&self, elements: &[R]) -> Secret<R> {
-        let (from, to) = (self.shapes.operand, self.shapes.result);
-        let [height, width] = [from[1], from[2]].map(|size| size as usize);
-        let [stride, dilation] = [self.window.stride, self.window.dilation].map(|pair| pair.map(|size| size as usize));
-        let planes = self.shapes.batch * from[0] as usize;
-        let places = (0..self.window.size[0] as usize)
-            .flat_map(|row| (0..self.window.size[1] as usize).map(move |column| (row, column)));
-        let mut candidates = Vec::with_capacity(self.lanes() * (self.window.size[0] * self.window.size[1]) as usize);
-        for (row, column) in places {
-            for plane in elements.chunks_exact(height * width).take(planes) {
-                for result_row in 0..to[1] as usize {
-                    let start = (result_row * stride[0] + row * dilation[0]) * width + column * dilation[1];
-                    candidates.extend(plane[start..].iter().step_by(stride[1]).take(to[2] as usize));
-                }
-            }
+        let Shapes {
+            operand: shape,
+            result,
+            batch,
+        } = self.shapes;
+        let [rows, columns] = self.window.size;
+        let mut candidates = Vec::with_capacity((rows * columns) as usize * self.lanes());
+        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
+            let start = [0, row * self.window.dilation[0], column * self.window.dilation[1]];
+            let step = [1, self.window.stride[0] as i32, self.window.stride[1] as i32];
+            let place = Strided::slice(shape, &start, &step, result);
+            candidates.extend_from_slice(&place.gather(batch, Operand { shape, elements }));
         }
         Secret::new(candidates)
     }
