@@ -66,13 +66,25 @@ impl World {
 
     /// Runs a validated plan on a client's inputs: all three parties, each on a thread of its own.
     pub fn run(&self, plan: &Plan, models: &[Model; 3], inputs: &Encoded, roles: Roles) -> SessionRun {
+        self.run_shares(plan, models, inputs.batch, self.share_inputs(plan, inputs), roles)
+    }
+
+    /// Runs a validated plan on the parties' shares of a client's inputs, in the parties' order.
+    pub fn run_shares(
+        &self,
+        plan: &Plan,
+        models: &[Model; 3],
+        batch: u32,
+        inputs: [InputShare; 3],
+        roles: Roles,
+    ) -> SessionRun {
         let spec = |me| {
-            let binding = self.binding(DIGEST, inputs.batch, roles);
+            let binding = self.binding(DIGEST, batch, roles);
             SessionSpec {
                 id: binding.session,
                 plan: Arc::new(plan.clone()),
                 digest: DIGEST,
-                batch: inputs.batch,
+                batch,
                 roles,
                 me,
                 nonces: binding.nonces,
@@ -87,7 +99,7 @@ impl World {
             Some([(Role::Dealer, first_dealer), (Role::Evaluator1, first_second)]),
             Some([(Role::Dealer, second_dealer), (Role::Evaluator0, second_first)]),
         ];
-        let mut inputs = self.share_inputs(plan, inputs).map(Some);
+        let mut inputs = inputs.map(Some);
         thread::scope(|scope| {
             let parties = PartyId::ALL.map(|me| {
                 let links = ends[roles.role(me) as usize].take().expect("each role is played once");
