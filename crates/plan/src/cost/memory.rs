@@ -1,9 +1,14 @@
-use crate::{Op, Plan};
+use crate::{Op, Plan, Term};
+
+/// Bytes of masks and preprocessed products that an evaluator holds ahead of the steps they are for. It stops preparing at the first step
+/// that reaches them.
+pub const PREPARED_BYTES_MAX: usize = 256 << 20;
 
 /// Bytes that a party needs, estimated from above so that admission can refuse what would not fit.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Memory {
-    /// The model's shares, once for all sessions: two components of each parameter, and two packed views of them for a role.
+    /// The model's shares, once for all sessions: two components of each parameter, and three packed views of them that the roles of
+    /// its sessions need.
     pub model: u64,
     /// One session.
     pub session: u64,
@@ -13,7 +18,7 @@ impl Plan {
     /// The memory a party needs for a validated plan and a batch.
     ///
     /// A session holds two vectors of each value that a later step still needs, and while a step runs what is exchanged and dealt for it
-    /// three times over: as elements, as frames and on their way.
+    /// three times over: as elements, as frames and on their way. On top comes what is prepared ahead.
     pub fn memory(&self, batch: u32) -> Memory {
         let element = self.ring().bytes() as u64;
         let parameters: u64 = self
@@ -37,10 +42,34 @@ impl Plan {
             live = live.saturating_sub(ended);
         }
         Memory {
-            model: 4 * parameters * element,
-            session: largest,
+            model: 5 * parameters * element,
+            session: largest.saturating_add(prepared(self, batch)),
         }
     }
+}
+
+/// Bytes that are prepared ahead at most: for each step that is not local a mask or bracket, and for products of two values their masks.
+fn prepared(plan: &Plan, batch: u32) -> u64 {
+    let bytes = plan.steps.iter().map(|step| {
+        let own = match &step.op {
+            Op::Linear(terms) => {
+                let products = terms
+                    .iter()
+                    .filter(|term| matches!(term, Term::Product { .. } | Term::MatMul { .. }));
+                let factors = products.flat_map(Term::operands).map(|of| plan.value(of).elements());
+                step.value.elements() + factors.sum::<usize>()
+            }
+            Op::Truncate { .. } | Op::Piecewise { .. } | Op::MaxPool { .. } | Op::ArgMax { .. } => {
+                step.value.elements()
+            }
+            _ => 0,
+        };
+        own as u64 * u64::from(batch) * plan.ring().bytes() as u64
+    });
+    let (total, largest) = bytes.fold((0_u64, 0), |(total, largest), bytes| {
+        (total.saturating_add(bytes), bytes.max(largest))
+    });
+    total.min(largest.saturating_add(PREPARED_BYTES_MAX as u64))
 }
 
 /// Elements of the operands of a linear step as they are laid out for multiplication.

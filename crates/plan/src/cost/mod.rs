@@ -8,7 +8,7 @@ mod step;
 #[cfg(test)]
 mod tests;
 
-pub use memory::Memory;
+pub use memory::{Memory, PREPARED_BYTES_MAX};
 pub use network::{Network, Prediction};
 pub use nonlinear::nonlinear;
 pub use step::StepCost;
