@@ -48,20 +48,24 @@ impl<'a, R: Ring> LinearStep<'a, R> {
     }
 
     /// At the dealer: r, from the halves `masks` of the step's mask. `of` gives l of an operand, `view` is [`View::of_masks`].
-    pub(crate) fn deal(&self, masks: [Secret<R>; 2], view: View, of: impl Fn(ValueId) -> Secret<R>) -> Secret<R> {
+    pub(crate) fn deal<'v>(
+        &self,
+        masks: [Secret<R>; 2],
+        view: View,
+        of: impl Fn(ValueId) -> &'v Secret<R>,
+    ) -> Secret<R> {
         let [mut r, second] = masks;
         vector::add_assign(&mut r, &second);
         for (index, term) in self.terms.iter().enumerate() {
             match term {
                 Term::Dense { of: x, .. } | Term::Conv { of: x, .. } | Term::Scale { of: x, .. } => {
                     // The view is -l_W.
-                    self.operand(index, view).multiply_add(self.batch, &of(*x), &mut r);
+                    self.operand(index, view).multiply_add(self.batch, of(*x), &mut r);
                 }
                 Term::Bias(_) => self.operand(index, view).add_bias(R::ONE.negated(), &mut r),
-                Term::Add { of: x, factor } => vector::add_scaled(&mut r, R::from_i64(*factor), &of(*x)),
+                Term::Add { of: x, factor } => vector::add_scaled(&mut r, R::from_i64(*factor), of(*x)),
                 Term::Product { left, right } | Term::MatMul { left, right } => {
-                    let negated = negated(of(*left));
-                    self.dynamic_product(term, &negated, &of(*right), &mut r);
+                    self.dynamic_product(term, &negated(of(*left)), of(*right), &mut r);
                 }
             }
         }
@@ -81,7 +85,7 @@ impl<'a, R: Ring> LinearStep<'a, R> {
         for (index, term) in self.terms.iter().enumerate() {
             match term {
                 Term::Dense { of: x, .. } | Term::Conv { of: x, .. } | Term::Scale { of: x, .. } => {
-                    let negated = negated(of(*x).clone());
+                    let negated = negated(of(*x));
                     self.operand(index, view)
                         .multiply_add(self.batch, &negated, &mut bracket);
                 }
@@ -115,12 +119,12 @@ impl<'a, R: Ring> LinearStep<'a, R> {
                 Term::Bias(_) | Term::Add { .. } => {}
                 Term::Product { left, right } | Term::MatMul { left, right } => {
                     // Evaluator 0: m_x (-l0_y). Evaluator 1: m_x (m_y - l1_y).
-                    let mut factor = negated(mask(*right).clone());
+                    let mut factor = negated(mask(*right));
                     if !first {
                         vector::add_assign(&mut factor, masked(*right));
                     }
                     self.dynamic_product(term, masked(*left), &factor, &mut message);
-                    self.dynamic_product(term, &negated(mask(*left).clone()), masked(*right), &mut message);
+                    self.dynamic_product(term, &negated(mask(*left)), masked(*right), &mut message);
                 }
             }
         }
@@ -150,7 +154,8 @@ impl<'a, R: Ring> LinearStep<'a, R> {
     }
 }
 
-fn negated<R: Ring>(mut elements: Secret<R>) -> Secret<R> {
-    vector::negate(&mut elements);
-    elements
+fn negated<R: Ring>(elements: &Secret<R>) -> Secret<R> {
+    let mut negated = elements.clone();
+    vector::negate(&mut negated);
+    negated
 }

@@ -11,19 +11,43 @@ pub(crate) enum StaticOperand<R: Ring> {
     Matrix(PackedMatrix<R>),
     /// The kernels of a convolution.
     Kernels(PackedKernels<R>),
-    /// Factors, spread to one sample's shape.
-    Factors(Secret<R>),
-    /// A bias, spread to one sample's shape.
-    Bias(Secret<R>),
+    /// The factors of a scale.
+    Factors(Spread<R>),
+    /// A bias.
+    Bias(Spread<R>),
+}
+
+/// A tensor that is repeated to a sample's shape whenever it is used: kept whole it could be as large as an activation.
+pub(crate) struct Spread<R: Ring> {
+    elements: Secret<R>,
+    shape: Vec<u32>,
+    repetition: Strided,
+}
+
+impl<R: Ring> Spread<R> {
+    fn new(elements: &[R], shape: &[u32], result: &[u32]) -> Self {
+        Spread {
+            elements: Secret::new(elements.to_vec()),
+            shape: shape.to_vec(),
+            repetition: Strided::broadcast(shape, result),
+        }
+    }
+
+    fn one_sample(&self) -> Secret<R> {
+        self.repetition.gather(
+            1,
+            Operand {
+                shape: &self.shape,
+                elements: &self.elements,
+            },
+        )
+    }
 }
 
 impl<R: Ring> StaticOperand<R> {
     /// Packs `elements`, a view of the parameter of `term` in step `step` of a validated plan.
     pub(crate) fn pack(plan: &Plan, step: usize, term: &Term, elements: &[R]) -> Self {
-        let spread = |parameter, shape: &[u32]| {
-            let from: &[u32] = &plan.parameter(parameter).shape;
-            Strided::broadcast(from, shape).gather(1, Operand { shape: from, elements })
-        };
+        let spread = |parameter, result: &[u32]| Spread::new(elements, &plan.parameter(parameter).shape, result);
         match term {
             Term::Dense { weight, .. } => {
                 let &[inner, outer] = &plan.parameter(*weight).shape[..] else {
@@ -66,8 +90,9 @@ impl<R: Ring> StaticOperand<R> {
             StaticOperand::Matrix(matrix) => matrix.multiply_add(x.len() / matrix.inner(), x, sum),
             StaticOperand::Kernels(kernels) => kernels.multiply_add(batch, x, sum),
             StaticOperand::Factors(factors) => {
+                let factors = factors.one_sample();
                 let samples = x.chunks_exact(factors.len()).zip(sum.chunks_exact_mut(factors.len()));
-                samples.for_each(|(x, sum)| vector::add_product(sum, x, factors));
+                samples.for_each(|(x, sum)| vector::add_product(sum, x, &factors));
             }
             StaticOperand::Bias(_) => {}
         }
@@ -76,8 +101,9 @@ impl<R: Ring> StaticOperand<R> {
     /// `sum += sign * self` for a batch of samples if this is a bias; a factor adds nothing here.
     pub(crate) fn add_bias(&self, sign: R, sum: &mut [R]) {
         if let StaticOperand::Bias(bias) = self {
+            let bias = bias.one_sample();
             sum.chunks_exact_mut(bias.len())
-                .for_each(|sum| vector::add_scaled(sum, sign, bias));
+                .for_each(|sum| vector::add_scaled(sum, sign, &bias));
         }
     }
 }

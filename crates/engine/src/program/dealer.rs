@@ -32,7 +32,7 @@ pub(crate) fn deal<R: Ring>(
             Op::Linear(_) => {
                 let own = dealer.masks(RESULT_MASK, program.elements(index));
                 let linear = LinearStep::new(program.plan, program.model, index, program.batch);
-                linear.deal(own, view, |id| masks.of(id).clone())
+                linear.deal(own, view, |id| masks.of(id))
             }
             op => {
                 nonlinear::deal(dealer, op, program.shapes(index), masks.of(op.operands()[0]))?;

@@ -42,21 +42,16 @@ pub(crate) fn evaluate<R: Ring>(
     let view = View::of_masked(program.me, program.roles);
     for (index, step) in program.plan.steps.iter().enumerate() {
         program.check_deadline(index)?;
-        let prepared = preparation.take(index, program, evaluator, &mut input_masks);
+        let mut prepared = preparation.take(index, program, evaluator, &mut input_masks);
         evaluator.begin_step(index as u32);
         let value = match &step.op {
             Op::Input(position) => std::mem::take(&mut masked_inputs[*position as usize]),
             op if is_local(op) => program.local(index, Part::Masked, &values),
             Op::Linear(_) => {
                 let linear = LinearStep::new(program.plan, program.model, index, program.batch);
-                let mask_of = |id| prepared.factor(id);
-                let message = linear.evaluate(
-                    prepared.own.clone(),
-                    evaluator.is_first(),
-                    view,
-                    |id| values.of(id),
-                    mask_of,
-                );
+                let bracket = std::mem::take(&mut prepared.own);
+                let is_first = evaluator.is_first();
+                let message = linear.evaluate(bracket, is_first, view, |id| values.of(id), |id| prepared.factor(id));
                 evaluator.open(message)?
             }
             op => {

@@ -1,3 +1,4 @@
+use tercet_plan::cost::PREPARED_BYTES_MAX;
 use tercet_plan::{Form, Op, Term, ValueId};
 use tercet_ring::{Ring, Secret};
 
@@ -7,9 +8,6 @@ use crate::linear::LinearStep;
 use crate::local::Part;
 use crate::model::View;
 use crate::prf::RESULT_MASK;
-
-/// Bytes of masks and brackets that are held ahead of their steps. Later steps are prepared when they come.
-const PREPARED_BYTES_MAX: usize = 256 << 20;
 
 /// An evaluator's work that does not depend on the input: its halves of all masks, and the brackets of the linear steps.
 ///
