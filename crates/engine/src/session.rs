@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tercet_ids::{Nonce, PartyId, PlanDigest, Role, Roles, SessionId};
+use tercet_plan::cost::PREPARED_BYTES_MAX;
 use tercet_plan::{Plan, limits};
 use tercet_ring::{Ring, Secret, to_bytes, vector};
 use tercet_sharing::replicated::{MaskedView, ReplicatedShare};
@@ -107,6 +108,7 @@ fn run_over<R: Ring>(
         me: spec.me,
         roles: spec.roles,
         deadline: spec.deadline,
+        prepared_bytes_max: PREPARED_BYTES_MAX,
     };
     let prf = |role: Role| prf(spec, &secrets, spec.roles.party(role));
     let peers = |first: Role, second: Role| {
@@ -198,7 +200,7 @@ fn prf(spec: &SessionSpec, secrets: &[(PartyId, PairSecret); 2], peer: PartyId) 
 }
 
 /// The whole mask of an input, at the dealer.
-fn dealer_view<R: Ring>(input: ReplicatedShare<R>, roles: Roles) -> Secret<R> {
+pub(crate) fn dealer_view<R: Ring>(input: ReplicatedShare<R>, roles: Roles) -> Secret<R> {
     let MaskedView::Dealer {
         masks: [mut mask, second],
     } = input.view(roles)
@@ -209,7 +211,8 @@ fn dealer_view<R: Ring>(input: ReplicatedShare<R>, roles: Roles) -> Secret<R> {
     mask
 }
 
-fn evaluator_views<R: Ring>(inputs: Vec<ReplicatedShare<R>>, roles: Roles) -> Vec<EvaluatorInput<R>> {
+/// The masked inputs, at an evaluator.
+pub(crate) fn evaluator_views<R: Ring>(inputs: Vec<ReplicatedShare<R>>, roles: Roles) -> Vec<EvaluatorInput<R>> {
     let view = |input: ReplicatedShare<R>| match input.view(roles) {
         MaskedView::Evaluator { masked, mask } => EvaluatorInput { masked, mask },
         MaskedView::Dealer { .. } => unreachable!("an evaluator's view is one of a masked value"),

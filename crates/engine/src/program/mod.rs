@@ -7,6 +7,8 @@
 mod dealer;
 mod evaluator;
 mod preparation;
+#[cfg(test)]
+mod tests;
 
 use std::time::Instant;
 
@@ -30,6 +32,8 @@ pub(crate) struct Program<'a, R: Ring> {
     pub me: PartyId,
     pub roles: Roles,
     pub deadline: Instant,
+    /// Bytes that an evaluator prepares ahead.
+    pub prepared_bytes_max: usize,
 }
 
 impl<R: Ring> Program<'_, R> {

@@ -1,4 +1,3 @@
-use tercet_plan::cost::PREPARED_BYTES_MAX;
 use tercet_plan::{Form, Op, Term, ValueId};
 use tercet_ring::{Ring, Secret};
 
@@ -53,9 +52,9 @@ impl<R: Ring> Preparation<R> {
         }
     }
 
-    /// Prepares steps as long as memory allows.
+    /// Prepares steps as long as memory allows; later ones are prepared when they come.
     pub(super) fn run_ahead(&mut self, program: &Program<'_, R>, evaluator: &mut Evaluator, inputs: &mut [Secret<R>]) {
-        while self.next < program.plan.steps.len() && self.held_bytes < PREPARED_BYTES_MAX {
+        while self.next < program.plan.steps.len() && self.held_bytes < program.prepared_bytes_max {
             self.prepare_next(program, evaluator, inputs);
         }
     }
