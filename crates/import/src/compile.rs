@@ -1,0 +1,253 @@
+//! From a model and samples to a plan.
+
+use ndarray::ArrayD;
+use tercet_plan::{Array, Decode, Parameters, Plan};
+
+use crate::error::ImportError;
+use crate::graph::{Graph, GraphOutput, Op, softmax};
+use crate::lower::StepOrigin;
+use crate::options::{DEFAULT_MARGIN_BITS, Options};
+use crate::planner::magnitude::magnitudes;
+pub use crate::planner::search::Agreement;
+use crate::planner::search::{Task, search};
+use crate::read::Model;
+use crate::reference::FloatReference;
+use crate::reveal;
+use crate::simplify::simplify;
+
+/// Samples that the float graph is checked on against the front end.
+const CHECKED_SAMPLES: usize = 4;
+/// How far the float graph, in double precision, may be from the front end's single precision, by the size of the output.
+const FLOAT_TOLERANCE: f64 = 1e-3;
+/// Samples that scales are tried on.
+const TRIAL_SAMPLES: usize = 8;
+/// Samples that a ring has to prove itself on.
+const PROOF_SAMPLES: usize = 256;
+/// Curves with more knots than that approximate something, so that small differences to the front end are meant.
+const EXACT_KNOTS_MAX: usize = 8;
+
+/// A compiled model.
+pub struct Compiled {
+    /// What the parties run. Public.
+    pub plan: Plan,
+    /// The weights. The owner's.
+    pub parameters: Parameters,
+    /// How the plan agrees with the float graph on the calibration samples, if there were any.
+    pub agreement: Option<Agreement>,
+    model: Model,
+    graph: Graph,
+    origins: Vec<StepOrigin>,
+}
+
+/// Compiles a model.
+///
+/// # Errors
+/// Everything that is wrong with the model, the samples or the options; see [`ImportError`].
+pub fn compile(model: &Model, options: &Options) -> Result<Compiled, ImportError> {
+    let samples = &options.calibration;
+    let known: Vec<Option<Vec<usize>>> = match model.shapes_at_batch_one(samples) {
+        Ok(shapes) => shapes.into_iter().map(Some).collect(),
+        Err(_) => vec![None; model.inputs().len()],
+    };
+    let unsupported = model.unsupported(&known);
+    if !unsupported.is_empty() {
+        return Err(ImportError::Unsupported(unsupported));
+    }
+    let shapes = model.shapes_at_batch_one(samples)?;
+    if !samples.is_empty() {
+        model.check_samples(samples)?;
+    }
+    let ranges = ranges(model, options)?;
+    let mut graph = model.translate(&model.typed(&shapes)?)?;
+    if !samples.is_empty() {
+        check_translation(model, &graph, samples)?;
+    }
+    reveal::apply(&mut graph, options.reveal)?;
+    let split = model.split(samples)?;
+    let translated = graph;
+    let graph = simplify(translated.clone());
+    check_simplification(&translated, &graph, &split)?;
+    let margin_bits = options.margin_bits.unwrap_or(DEFAULT_MARGIN_BITS);
+    let magnitudes = magnitudes(&graph, &ranges, &split, margin_bits);
+    let proof = &split[..split.len().min(PROOF_SAMPLES)];
+    let expected = expected(&graph, proof);
+    let proof_samples = model.first_samples(samples, PROOF_SAMPLES)?;
+    let trial = model.first_samples(samples, TRIAL_SAMPLES)?;
+    let task = Task {
+        name: &options.name,
+        graph: &graph,
+        ranges: &ranges,
+        magnitudes: &magnitudes,
+        samples: &proof_samples,
+        trial: &trial,
+        expected: &expected,
+    };
+    let (lowered, agreement) = search(&task, options.ring)?;
+    tracing::debug!(
+        ring_bits = lowered.plan.ring_bits,
+        steps = lowered.plan.steps.len(),
+        agreement = ?agreement,
+        "compiled"
+    );
+    Ok(Compiled {
+        plan: lowered.plan,
+        parameters: lowered.parameters,
+        agreement,
+        model: model.clone(),
+        graph,
+        origins: lowered.origins,
+    })
+}
+
+/// The stated range, or that of the samples widened.
+fn ranges(model: &Model, options: &Options) -> Result<Vec<(f64, f64)>, ImportError> {
+    if let Some((low, high)) = options.input_range {
+        if !(low.is_finite() && high.is_finite() && low < high) {
+            return Err(ImportError::BadRange { low, high });
+        }
+        for (port, samples) in model.inputs().iter().zip(&options.calibration) {
+            let outside = samples
+                .data()
+                .iter()
+                .map(|&x| f64::from(x))
+                .find(|x| !(low..=high).contains(x));
+            if let Some(value) = outside {
+                return Err(ImportError::SampleOutOfRange {
+                    input: port.name.clone(),
+                    value,
+                    low,
+                    high,
+                });
+            }
+        }
+        return Ok(vec![(low, high); model.inputs().len()]);
+    }
+    if options.calibration.is_empty() {
+        return Err(ImportError::NothingToBoundBy);
+    }
+    let widened = |samples: &Array| {
+        let numbers = samples.data().iter().map(|&x| f64::from(x));
+        let (low, high) = numbers.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), x| {
+            (low.min(x), high.max(x))
+        });
+        let width = if high > low { high - low } else { high.abs().max(1.0) };
+        (low - width, high + width)
+    };
+    Ok(options.calibration.iter().map(widened).collect())
+}
+
+/// What the float graph reveals for each output, samples outermost.
+fn expected(graph: &Graph, samples: &[Vec<ArrayD<f64>>]) -> Vec<Vec<f64>> {
+    let mut expected = vec![Vec::new(); graph.outputs.len()];
+    for sample in samples {
+        let values = graph.evaluate(sample);
+        for (output, numbers) in graph.outputs.iter().zip(&mut expected) {
+            numbers.extend(values[output.node.0].iter());
+        }
+    }
+    expected
+}
+
+impl Compiled {
+    /// What each step of the plan would hold if it were computed on real numbers, samples outermost: to be compared with
+    /// the step's integers divided by `2^fraction_bits`.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn float_steps(&self, inputs: &[Array]) -> Result<Vec<Vec<f64>>, ImportError> {
+        self.model.check_samples(inputs)?;
+        let mut steps = vec![Vec::new(); self.origins.len()];
+        for sample in self.model.split(inputs)? {
+            let values = self.graph.evaluate(&sample);
+            for (numbers, origin) in steps.iter_mut().zip(&self.origins) {
+                numbers.extend(values[origin.node.0].iter().map(|x| x / origin.unit));
+            }
+        }
+        Ok(steps)
+    }
+}
+
+/// Guards against mistakes here: the translated graph must compute what the front end does.
+fn check_translation(model: &Model, graph: &Graph, samples: &[Array]) -> Result<(), ImportError> {
+    let samples = model.first_samples(samples, CHECKED_SAMPLES)?;
+    let stated = FloatReference::new(model, &samples)?.run(&samples)?;
+    let split = model.split(&samples)?;
+    let found = expected(graph, &split);
+    for ((output, mut numbers), stated) in graph.outputs.iter().zip(found).zip(&stated) {
+        let size = numbers.len() / split.len();
+        for sample in numbers.chunks_mut(size) {
+            decode(output, sample);
+        }
+        let stated = stated.data().iter().map(|&x| f64::from(x));
+        let error = largest_difference(&numbers, stated);
+        if error.is_nan() || (error > FLOAT_TOLERANCE && !is_approximate(graph)) {
+            return Err(ImportError::FaultyGraph {
+                output: output.name.clone(),
+                error,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Guards against mistakes here: the simplified graph must compute what the translated one does.
+fn check_simplification(
+    translated: &Graph,
+    simplified: &Graph,
+    samples: &[Vec<ArrayD<f64>>],
+) -> Result<(), ImportError> {
+    if is_approximate(simplified) {
+        return Ok(());
+    }
+    let samples = &samples[..samples.len().min(CHECKED_SAMPLES)];
+    let pairs = expected(translated, samples)
+        .into_iter()
+        .zip(expected(simplified, samples));
+    for (output, (wanted, found)) in simplified.outputs.iter().zip(pairs) {
+        let error = largest_difference(&found, wanted.into_iter());
+        if error.is_nan() || error > FLOAT_TOLERANCE {
+            return Err(ImportError::FaultyGraph {
+                output: output.name.clone(),
+                error,
+            });
+        }
+    }
+    Ok(())
+}
+
+/// Whether the graph approximates a curve, so that small differences are meant.
+fn is_approximate(graph: &Graph) -> bool {
+    graph.nodes.iter().any(|node| match &node.op {
+        Op::Piecewise { curve, .. } => curve.knots.len() > EXACT_KNOTS_MAX,
+        _ => false,
+    })
+}
+
+/// The largest difference, by the size of the numbers; infinite if there are not as many.
+fn largest_difference(found: &[f64], wanted: impl Iterator<Item = f64>) -> f64 {
+    let wanted: Vec<f64> = wanted.collect();
+    if wanted.len() != found.len() {
+        return f64::INFINITY;
+    }
+    let size = wanted.iter().fold(1.0_f64, |size, x| size.max(x.abs()));
+    found
+        .iter()
+        .zip(wanted)
+        .map(|(found, wanted)| (found - wanted).abs() / size)
+        .fold(0.0, f64::max)
+}
+
+/// The client's last computation on one sample.
+fn decode(output: &GraphOutput, numbers: &mut [f64]) {
+    match output.decode {
+        Decode::Identity | Decode::Label => {}
+        Decode::Sigmoid => numbers.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
+        Decode::Softmax { axis } | Decode::LogSoftmax { axis } => {
+            let array =
+                ArrayD::from_shape_vec(output.shape.clone(), numbers.to_vec()).expect("an output has its shape");
+            let logarithm = matches!(output.decode, Decode::LogSoftmax { .. });
+            let result = softmax(&array, axis as usize, logarithm);
+            numbers.iter_mut().zip(&result).for_each(|(number, x)| *number = *x);
+        }
+    }
+}

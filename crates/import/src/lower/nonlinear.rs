@@ -1,0 +1,144 @@
+//! Steps that compare: activations, maxima, labels.
+
+use tercet_plan::{Comparison, Form, Op, Window};
+
+use super::{Held, Lowering};
+use crate::error::ImportError;
+use crate::graph::{Curve, NodeId};
+
+/// Slopes that are multiples of the smallest one up to here are whole numbers in a suitable unit.
+const SLOPE_RATIO_MAX: f64 = 128.0;
+/// Compared bits up to which a comparison takes two rounds.
+const TWO_ROUND_BITS: i32 = 25;
+/// On the 64-bit ring a threshold may move by 2^-THRESHOLD_BITS, to save a round.
+const THRESHOLD_BITS: i32 = 13;
+
+impl Lowering<'_> {
+    pub(super) fn piecewise(&mut self, id: NodeId, of: NodeId, curve: &Curve) -> Result<Held, ImportError> {
+        let held = self.natural(of);
+        let fraction = self.value(held).fraction_bits;
+        let slope_unit = slope_unit(curve);
+        let (unit, slope_bits) = match slope_unit {
+            Some(slope) => (held.unit * slope, 0),
+            None if curve.is_homogeneous() => (held.unit, self.scales.slope_bits),
+            None => (1.0, self.scales.slope_bits),
+        };
+        let curve = curve.in_units(held.unit, unit);
+        // On the narrow ring the slopes' bits come out of those of the operand.
+        let spare = if self.scales.ring_bits == 32 {
+            slope_bits.saturating_sub(3)
+        } else {
+            0
+        };
+        let target = self.scales.activation_bits.saturating_sub(spare).max(4);
+        let shift = fraction.saturating_sub(target);
+        let truncated = fraction - shift;
+        let result = truncated + slope_bits;
+        let at_operand = f64::from(fraction).exp2();
+        let at_result = f64::from(result).exp2();
+        let slopes = curve
+            .slopes
+            .iter()
+            .map(|slope| (slope * f64::from(slope_bits).exp2()).round() as i64)
+            .collect();
+        let offsets: Vec<i64> = curve
+            .offsets
+            .iter()
+            .map(|offset| (offset * at_result).round() as i64)
+            .collect();
+        let knots: Vec<i64> = curve
+            .knots
+            .iter()
+            .map(|knot| (knot * at_operand).round() as i64)
+            .collect();
+        let farthest = knots.iter().map(|knot| knot.unsigned_abs()).max().unwrap_or(0);
+        let comparison = self.comparison(of, held, farthest, shift)?;
+        let op = Op::Piecewise {
+            of: held.id,
+            shift,
+            knots,
+            slopes,
+            offsets,
+            comparison,
+        };
+        self.step(id, unit, op, result, Form::Masked)
+    }
+
+    pub(super) fn max_pool(&mut self, id: NodeId, of: NodeId, window: Window, relu: bool) -> Result<Held, ImportError> {
+        let held = self.natural(of);
+        let value = self.value(held);
+        let fraction = value.fraction_bits;
+        let shift = fraction.saturating_sub(self.scales.activation_bits);
+        let largest = (1_u64 << value.bound.bits) - 1;
+        let comparison = self.comparison(of, held, largest, shift)?;
+        let op = Op::MaxPool {
+            of: held.id,
+            window,
+            shift,
+            relu,
+            comparison,
+        };
+        self.step(id, held.unit, op, fraction - shift, Form::Masked)
+    }
+
+    pub(super) fn arg_max(&mut self, id: NodeId, of: NodeId) -> Result<Held, ImportError> {
+        let held = self.natural(of);
+        let value = self.value(held);
+        let drop = value.fraction_bits.saturating_sub(self.scales.activation_bits);
+        let largest = (1_u64 << value.bound.bits) - 1;
+        let comparison = self.comparison(of, held, largest, drop)?;
+        let op = Op::ArgMax {
+            of: held.id,
+            comparison,
+        };
+        self.step(id, 1.0, op, 0, Form::Masked)
+    }
+
+    /// Decides `x - y >= 0` for |x| within the operand's bound and |y| up to `farthest`, within `2^drop`.
+    fn comparison(&self, of: NodeId, held: Held, farthest: u64, drop: u8) -> Result<Comparison, ImportError> {
+        let value = self.value(held);
+        let reach = ((1_u64 << value.bound.bits) - 1).saturating_add(farthest);
+        let with_drop = |drop: u8| {
+            (drop + 2..=self.scales.ring_bits)
+                .map(|bits| Comparison { bits, drop })
+                .find(|comparison| comparison.limit() >= reach)
+        };
+        let Some(comparison) = with_drop(drop) else {
+            let needed = 64 - reach.leading_zeros() as i32;
+            return Err(self.does_not_fit(of, needed, i32::from(self.scales.ring_bits) - 2));
+        };
+        // Where numbers are fine enough, a threshold that moves by less than anybody sees saves a round.
+        let allowed = i32::from(value.fraction_bits) - THRESHOLD_BITS;
+        let cheaper = (drop..=drop + 3)
+            .filter(|&drop| i32::from(drop) <= allowed)
+            .filter_map(with_drop)
+            .find(|cheaper| compared(cheaper) <= TWO_ROUND_BITS);
+        Ok(if compared(&comparison) > TWO_ROUND_BITS {
+            cheaper.unwrap_or(comparison)
+        } else {
+            comparison
+        })
+    }
+}
+
+fn compared(comparison: &Comparison) -> i32 {
+    i32::from(comparison.bits) - 1 - i32::from(comparison.drop)
+}
+
+/// The unit in which all slopes are small whole numbers, if there is one.
+fn slope_unit(curve: &Curve) -> Option<f64> {
+    let magnitudes = curve
+        .slopes
+        .iter()
+        .map(|slope| slope.abs())
+        .filter(|&slope| slope > 0.0);
+    let least = magnitudes.fold(f64::INFINITY, f64::min);
+    if !least.is_finite() {
+        return Some(1.0);
+    }
+    let whole = curve.slopes.iter().all(|slope| {
+        let ratio = slope / least;
+        ratio.abs() <= SLOPE_RATIO_MAX && (ratio - ratio.round()).abs() < 1e-5
+    });
+    whole.then_some(least)
+}

@@ -1,0 +1,4 @@
+//! How large values get, and with which scales and ring a model is computed.
+
+pub mod magnitude;
+pub mod search;

@@ -1,0 +1,188 @@
+//! Which ring, and how many fractional bits.
+
+use tercet_plan::{Array, Decode, oracle};
+
+use crate::error::ImportError;
+use crate::graph::Graph;
+use crate::lower::{Lowered, Scales, lower};
+use crate::options::RingChoice;
+use crate::planner::magnitude::Magnitude;
+
+/// Fractional bits of activations on the 64-bit ring: errors of 2^-17 per layer, and comparisons of values up to 2^8 in two rounds.
+const WIDE_BITS: u8 = 16;
+/// Inputs are not compared, so finer ones are free.
+const WIDE_INPUT_BITS: u8 = 20;
+/// Fractional bits of activations that are tried on the 32-bit ring.
+const NARROW_BITS: std::ops::RangeInclusive<u8> = 5..=15;
+/// The 32-bit ring must not be off by more than this part of the largest number revealed.
+const TOLERANCE: f64 = 0.01;
+
+/// What is compiled, and what it is tried on.
+pub struct Task<'a> {
+    /// The plan's name.
+    pub name: &'a str,
+    /// What is computed.
+    pub graph: &'a Graph,
+    /// Ranges of the inputs.
+    pub ranges: &'a [(f64, f64)],
+    /// Bounds of the nodes.
+    pub magnitudes: &'a [Magnitude],
+    /// Samples, as a batch for each input; empty if there are none.
+    pub samples: &'a [Array],
+    /// The first few of them.
+    pub trial: &'a [Array],
+    /// For each output the numbers that are revealed for the samples, before the client's last computation; samples outermost.
+    pub expected: &'a [Vec<f64>],
+}
+
+/// How far a plan's integers are from the float graph on the calibration samples.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Agreement {
+    /// Samples looked at.
+    pub samples: usize,
+    /// The largest difference of a revealed number.
+    pub largest_error: f64,
+    /// The part of the samples whose decisions are the same.
+    pub decisions: f64,
+    /// The largest magnitude of a revealed number.
+    pub largest: f64,
+}
+
+/// The plan in the ring of choice, and how it agrees with the float graph where there are samples.
+pub fn search(task: &Task, ring: RingChoice) -> Result<(Lowered, Option<Agreement>), ImportError> {
+    let has_samples = !task.samples.is_empty();
+    match ring {
+        RingChoice::Wide => wide(task),
+        RingChoice::Narrow => narrow(task),
+        RingChoice::Auto if !has_samples => wide(task),
+        RingChoice::Auto => match narrow(task) {
+            Ok((lowered, Some(agreement))) if agreement.is_lossless() => Ok((lowered, Some(agreement))),
+            Ok(_) | Err(ImportError::DoesNotFit { .. }) => wide(task),
+            Err(other) => Err(other),
+        },
+    }
+}
+
+impl Agreement {
+    fn is_lossless(&self) -> bool {
+        self.decisions == 1.0 && self.largest_error <= TOLERANCE * self.largest.max(1.0)
+    }
+}
+
+/// On the 64-bit ring precision is only given up for values that need the room.
+fn wide(task: &Task) -> Result<(Lowered, Option<Agreement>), ImportError> {
+    let mut result = None;
+    for bits in (8..=WIDE_BITS).rev() {
+        let scales = Scales {
+            ring_bits: 64,
+            input_bits: bits + WIDE_INPUT_BITS - WIDE_BITS,
+            activation_bits: bits,
+            slope_bits: 12,
+        };
+        match lower(task.name, task.graph, task.ranges, task.magnitudes, scales) {
+            Ok(lowered) => {
+                let agreement = agreement(task, &lowered, task.samples);
+                return Ok((lowered, agreement));
+            }
+            Err(cause @ ImportError::DoesNotFit { .. }) => result = result.or(Some(cause)),
+            Err(other) => return Err(other),
+        }
+    }
+    Err(result.expect("at least one scale was tried"))
+}
+
+fn narrow(task: &Task) -> Result<(Lowered, Option<Agreement>), ImportError> {
+    let mut best: Option<(Lowered, f64)> = None;
+    let mut refusal = None;
+    for bits in NARROW_BITS.rev() {
+        let scales = Scales {
+            ring_bits: 32,
+            input_bits: bits,
+            activation_bits: bits,
+            slope_bits: 7,
+        };
+        match lower(task.name, task.graph, task.ranges, task.magnitudes, scales) {
+            Ok(lowered) => {
+                // Without samples the finest scale that fits is taken.
+                let Some(agreement) = agreement(task, &lowered, task.trial) else {
+                    return Ok((lowered, None));
+                };
+                if best.as_ref().is_none_or(|(_, error)| agreement.largest_error < *error) {
+                    best = Some((lowered, agreement.largest_error));
+                }
+            }
+            Err(cause @ ImportError::DoesNotFit { .. }) => refusal = Some(cause),
+            Err(other) => return Err(other),
+        }
+    }
+    let Some((lowered, _)) = best else {
+        return Err(refusal.expect("at least one scale was tried"));
+    };
+    let agreement = agreement(task, &lowered, task.samples);
+    Ok((lowered, agreement))
+}
+
+/// Runs the plan's integers on samples. Samples the plan refuses are a disagreement.
+fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreement> {
+    if samples.is_empty() {
+        return None;
+    }
+    let plan = &lowered.plan;
+    let Ok(encoded) = plan.encode(samples) else {
+        return Some(Agreement {
+            samples: 0,
+            largest_error: f64::INFINITY,
+            decisions: 0.0,
+            largest: 0.0,
+        });
+    };
+    let trace = oracle::run(plan, &lowered.parameters, &encoded);
+    let batch = encoded.batch as usize;
+    let mut result = Agreement {
+        samples: batch,
+        largest_error: 0.0,
+        decisions: 0.0,
+        largest: 0.0,
+    };
+    let mut agreeing = vec![true; batch];
+    for ((output, integers), expected) in plan.outputs.iter().zip(trace.revealed(plan)).zip(task.expected) {
+        let unit = (-f64::from(plan.value(output.value).fraction_bits)).exp2();
+        let numbers: Vec<f64> = integers.iter().map(|&v| v as f64 * unit).collect();
+        let size = numbers.len() / batch;
+        for (sample, agrees) in agreeing.iter_mut().enumerate() {
+            let found = &numbers[sample * size..(sample + 1) * size];
+            let wanted = &expected[sample * size..(sample + 1) * size];
+            for (found, wanted) in found.iter().zip(wanted) {
+                result.largest_error = result.largest_error.max((found - wanted).abs());
+                result.largest = result.largest.max(wanted.abs());
+            }
+            *agrees &=
+                decisions(output.decode, &output.shape, found) == decisions(output.decode, &output.shape, wanted);
+        }
+    }
+    result.decisions = agreeing.iter().filter(|&&agrees| agrees).count() as f64 / batch as f64;
+    Some(result)
+}
+
+/// What a person would read from the numbers: the largest along the last axis, or of single numbers which are positive.
+fn decisions(decode: Decode, shape: &[u32], numbers: &[f64]) -> Vec<i64> {
+    let classes = shape.last().copied().unwrap_or(1) as usize;
+    if decode == Decode::Label {
+        return numbers.iter().map(|x| x.round() as i64).collect();
+    }
+    if classes > 1 && decode != Decode::Sigmoid {
+        let largest = |row: &[f64]| {
+            let best = row.iter().enumerate().fold(
+                (0, f64::NEG_INFINITY),
+                |best, (i, &x)| if x > best.1 { (i, x) } else { best },
+            );
+            best.0 as i64
+        };
+        return numbers.chunks(classes).map(largest).collect();
+    }
+    if decode == Decode::Sigmoid {
+        numbers.iter().map(|x| i64::from(*x > 0.0)).collect()
+    } else {
+        vec![]
+    }
+}
