@@ -14,7 +14,7 @@ pub enum CallError {
     #[error("{0} can't be reached: wait until its node is back, or have its operator start it")]
     NotConnected(PartyId),
     /// Talking to it failed.
-    #[error("{0}")]
+    #[error("{1}")]
     Net(PartyId, #[source] NetError),
     /// It did not answer in time.
     #[error("{party} did not answer in {} ms: see what keeps it busy", .time.as_millis())]

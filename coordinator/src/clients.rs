@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Context, Handler};
 use tercet_config::{ClientEntry, CoordinatorLimits};
@@ -16,7 +16,7 @@ use tokio::time::timeout;
 use crate::catalogue::served;
 use crate::deployment::deploy;
 use crate::description::describe;
-use crate::limits::{DEPLOYMENTS_MAX, MAILBOX_MAX, PLAN_AND_FRAME_BYTES_MAX, REQUEST_TIME_MAX};
+use crate::limits::{DEPLOYMENTS_MAX, MAILBOX_MAX, PLAN_AND_FRAME_BYTES_MAX, REQUEST_TIME_MAX, SETTLE_TIME_MAX};
 use crate::messages::{ClientConnected, ClientLeft, CountQueries, Submit};
 use crate::nodes::Nodes;
 use crate::queries::Queries;
@@ -196,6 +196,10 @@ impl Server {
         stream: &mut Stream,
         client: &Client,
     ) -> Result<ClientReply, Failure> {
+        let patience = SETTLE_TIME_MAX.min(Duration::from_millis(infer.deadline_ms / 2));
+        let mut watched = self.watched.clone();
+        // If they don't, the query is taken all the same, and fails with the reason.
+        let _ = timeout(patience, watched.wait_for(|snapshot| snapshot.is_settled())).await;
         let submit = Submit {
             client: client.name.clone(),
             infer,

@@ -8,6 +8,12 @@ pub const REQUEST_TIME_MAX: Duration = Duration::from_secs(60);
 /// How often each node is asked how it is.
 pub const PING_TIME: Duration = Duration::from_secs(1);
 
+/// How often while the nodes are finding each other: queries wait for that.
+pub const UNSETTLED_PING_TIME: Duration = Duration::from_millis(100);
+
+/// How long a query waits for nodes that are finding each other, after a start or a lost connection.
+pub const SETTLE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// How long a node may take to answer that. One that takes longer counts as unreachable until it answers again.
 pub const PONG_TIME_MAX: Duration = Duration::from_secs(3);
 

@@ -1,6 +1,7 @@
 //! `Nodes`: the connections to the three nodes, and how they are.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, ResponseActFuture, WrapFuture};
 use tercet_ids::PartyId;
@@ -9,7 +10,7 @@ use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, NodeReply, NodeRequest};
 use tokio::sync::watch;
 
 use crate::call::call;
-use crate::limits::{MAILBOX_MAX, PING_TIME, PONG_TIME_MAX};
+use crate::limits::{MAILBOX_MAX, PING_TIME, PONG_TIME_MAX, UNSETTLED_PING_TIME};
 use crate::messages::{AskNodes, NodeConnected, NodeLost};
 use crate::snapshot::Snapshot;
 
@@ -88,7 +89,12 @@ impl Actor for Nodes {
 
     fn started(&mut self, context: &mut Context<Self>) {
         context.set_mailbox_capacity(MAILBOX_MAX);
-        context.run_interval(PING_TIME, |nodes, context| {
+        let (mut last, every) = (Instant::now(), UNSETTLED_PING_TIME);
+        context.run_interval(every, move |nodes, context| {
+            if nodes.snapshot.is_settled() && last.elapsed() < PING_TIME {
+                return;
+            }
+            last = Instant::now();
             for party in PartyId::ALL {
                 if nodes.snapshot.connection(party).is_some() {
                     let asking = nodes.ask(party);

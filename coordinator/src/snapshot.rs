@@ -82,6 +82,14 @@ impl Snapshot {
         taken.fold(configured, usize::min).max(1)
     }
 
+    /// Whether nothing is about to change by itself: all nodes are ready and connected to each other, or one can't be reached.
+    pub fn is_settled(&self) -> bool {
+        let heard = || self.nodes.iter().map(|node| node.heard());
+        let starting = heard().flatten().any(|pong| pong.state == NodeState::Starting);
+        let connected = self.round_trips().iter().all(Option::is_some);
+        heard().any(|pong| pong.is_none()) || (connected && !starting)
+    }
+
     /// The first node that takes no sessions, and why.
     pub fn unready(&self) -> Option<String> {
         self.nodes

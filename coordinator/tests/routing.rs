@@ -93,6 +93,27 @@ async fn a_party_that_is_lost_fails_the_query_at_once_and_may_come_back() {
 }
 
 #[tokio::test]
+async fn a_query_waits_for_nodes_that_are_finding_each_other() {
+    let world = World::start(|_, request| matches!(request, NodeRequest::Run(_)).then(done)).await;
+    world.link(PartyId::Cloud, false).await;
+    let asked = world.ask_later(infer());
+    world.link(PartyId::Cloud, true).await;
+    assert!(matches!(
+        asked.await.expect("the client does not panic"),
+        ClientReply::Answer(_)
+    ));
+
+    world.link(PartyId::Cloud, false).await;
+    let ClientRequest::Infer(mut query) = infer() else {
+        unreachable!("it is a query")
+    };
+    query.deadline_ms = 300;
+    let apart = failure(world.ask(ClientRequest::Infer(query)).await);
+    assert_eq!((apart.fault, apart.phase), (Fault::Peer, Phase::Start), "{apart}");
+    assert!(apart.sentence.contains("no connection to each other"), "{apart}");
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_has_its_query_cancelled() {
     let mut world = World::start(|_, _| None).await;
     let asked = world.ask_later(infer());

@@ -6,10 +6,11 @@ use std::time::{Duration, Instant};
 
 use tercet_ids::{PartyId, QueryId, Roles, SessionId};
 use tercet_plan::oracle;
-use tercet_plan::testkit::{Sample, samples};
+use tercet_plan::testkit::{PlanBuilder, Sample, random_parameters, samples};
+use tercet_plan::{Op, Term};
 use tercet_ring::RingKind;
 use tercet_wire::{Fault, NodeReply, NodeRequest, Phase, Run};
-use world::{BATCH_MAX, World, expect_failure, reply};
+use world::{BATCH_MAX, ENVELOPE_BYTES_MAX, World, expect_failure, reply};
 
 fn roles() -> Roles {
     Roles::new(PartyId::Auditor, PartyId::Cloud).expect("two parties")
@@ -82,6 +83,33 @@ async fn all_roles_and_the_largest_batch() {
         let replies = world.run(prepared.runs.clone()).await;
         assert_eq!(prepared.reveal(&replies)[0], expected[0].to_vec(), "{roles:?}");
     }
+}
+
+/// Both evaluators send more than a stream's window holds before either has read.
+#[tokio::test]
+async fn messages_larger_than_the_window_do_not_block_each_other() {
+    let mut world = World::start(11).await;
+    let mut plan = PlanBuilder::new(RingKind::Z32);
+    let input = plan.input(&[90_000], 4, 10);
+    let square = Op::Linear(vec![Term::Product {
+        left: input,
+        right: input,
+    }]);
+    let square = plan.step(square, &[90_000], 8, 20);
+    plan.output(square);
+    let plan = plan.build();
+    let parameters = random_parameters(&plan, 4, &mut world.rng);
+    let sample = Sample {
+        name: "squares",
+        plan,
+        parameters,
+    };
+    let model = world.deploy("squares", &sample).await;
+    let inputs = sample.inputs(BATCH_MAX, &mut world.rng);
+    let expected = oracle::run(&sample.plan, &sample.parameters, &inputs).revealed(&sample.plan);
+    let prepared = world.prepare(&model, &sample.plan, &inputs, roles());
+    let replies = world.run(prepared.runs.clone()).await;
+    assert!(prepared.reveal(&replies)[0] == expected[0].to_vec());
 }
 
 #[tokio::test]
@@ -267,7 +295,10 @@ async fn what_a_node_does_not_take_is_refused_with_a_sentence() {
             "does not serve the model other",
         ),
         (|run| run.model.deployment = QueryId([0; 16]), "another version"),
-        (|run| run.envelope = vec![0; (1 << 20) + 1].into(), "over the limit"),
+        (
+            |run| run.envelope = vec![0; ENVELOPE_BYTES_MAX + 1].into(),
+            "over the limit",
+        ),
     ];
     for (number, (change, expected)) in changes.into_iter().enumerate() {
         let mut changed = run.clone();

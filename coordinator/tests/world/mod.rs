@@ -54,6 +54,8 @@ struct Shared {
     script: Script,
     models: Mutex<Vec<Model>>,
     silent: Mutex<bool>,
+    /// Whether the node is connected to its peers.
+    linked: Mutex<bool>,
     told: mpsc::UnboundedSender<Told>,
 }
 
@@ -238,6 +240,7 @@ impl World {
                 script: script.clone(),
                 models: Mutex::new(vec![model()]),
                 silent: Mutex::new(false),
+                linked: Mutex::new(true),
                 told: teller.clone(),
             };
             let coordinator = Peer {
@@ -346,6 +349,12 @@ impl World {
         *self.nodes[&party].shared.silent.lock().expect("not poisoned") = true;
     }
 
+    /// Whether a party is connected to its peers; waits until the coordinator has heard of it.
+    pub async fn link(&self, party: PartyId, linked: bool) {
+        *self.nodes[&party].shared.linked.lock().expect("not poisoned") = linked;
+        sleep(Duration::from_millis(1_200)).await;
+    }
+
     pub async fn lose(&self, party: PartyId) {
         self.nodes[&party].endpoint.close(CloseReason::Shutdown);
         self.nodes[&party].endpoint.wait_idle().await;
@@ -442,7 +451,7 @@ async fn answer(mut stream: Stream, shared: Arc<Shared>) {
             models: shared.models.lock().expect("not poisoned").clone(),
             links: party.peers().map(|peer| LinkStatus {
                 peer,
-                round_trip_us: Some(100),
+                round_trip_us: shared.linked.lock().expect("not poisoned").then_some(100),
             }),
             sessions: 0,
             sessions_max: 4,

@@ -118,9 +118,9 @@ pub(crate) mod named {
         default: 1452,
         unit: "bytes",
     };
-    /// Bytes in flight before the sender waits.
+    /// Bytes in flight before the sender waits. A whole frame must fit with room to spare.
     pub const WINDOW_BYTES: Bounds = Bounds {
-        least: 64 * KIB,
+        least: 1280 * KIB,
         most: 1024 * MIB,
         default: 2 * MIB,
         unit: "bytes",

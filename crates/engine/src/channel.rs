@@ -5,7 +5,7 @@ use tercet_ring::kernel::wipe;
 
 use crate::error::{EngineError, Misbehaviour};
 use crate::frame::{FRAME_BYTES_MAX, FrameTag};
-use crate::link::{FRAMES_AHEAD, Link, LinkError};
+use crate::link::{Link, LinkError};
 
 /// A link with its place in the plan: numbers the frames, bounds them, and says in errors who failed and where.
 pub(crate) struct Channel {
@@ -96,28 +96,22 @@ impl Channel {
 
     /// One round: sends `mine` and gives the peer's message, which has the same length.
     ///
-    /// Long messages go in frames that alternate with the peer's, [`FRAMES_AHEAD`] of them on the way at most, so that
-    /// both sides can send at once without waiting for each other for ever.
+    /// Long messages go in frames, one of ours, one of theirs in turns. When a frame is sent, the peer has read all earlier ones or is
+    /// reading them, so that both sides can send at once without waiting for each other for ever.
     pub(crate) fn exchange(&mut self, mine: Vec<u8>) -> Result<Vec<u8>, EngineError> {
         let len = mine.len();
         if len <= FRAME_BYTES_MAX {
             self.send(mine)?;
             return self.receive_exactly(len);
         }
+        let mut mine = mine;
         let mut theirs = Vec::with_capacity(len);
-        let mut outgoing = mine.chunks(FRAME_BYTES_MAX);
-        for chunk in outgoing.by_ref().take(FRAMES_AHEAD) {
+        for chunk in mine.chunks(FRAME_BYTES_MAX) {
             self.send(chunk.to_vec())?;
-        }
-        while theirs.len() < len {
-            let mut frame = self.receive_exactly((len - theirs.len()).min(FRAME_BYTES_MAX))?;
+            let mut frame = self.receive_exactly(chunk.len())?;
             theirs.extend_from_slice(&frame);
             wipe(&mut frame);
-            if let Some(chunk) = outgoing.next() {
-                self.send(chunk.to_vec())?;
-            }
         }
-        let mut mine = mine;
         wipe(&mut mine);
         Ok(theirs)
     }

@@ -2,17 +2,12 @@ use tercet_ids::PartyId;
 
 use crate::frame::FrameTag;
 
-/// Frames that a link must take ahead of what its other end has received before `send` may block.
-///
-/// An exchange keeps at most this many frames of its own on the way, so two parties that send at the same time always
-/// reach their receives.
-pub const FRAMES_AHEAD: usize = 4;
-
 /// An ordered, reliable, authenticated connection to one peer, for one session.
 ///
 /// Calls block until the session's deadline, which the link knows, or until the link is closed from outside.
 pub trait Link: Send {
-    /// Sends a frame. Returns when the frame is queued; the queue is bounded, by at least [`FRAMES_AHEAD`] frames.
+    /// Sends a frame. Returns when the frame is on its way, which has to be without the other end's receiving it as long as no other frame is
+    /// under way; then it may wait.
     fn send(&mut self, tag: FrameTag, payload: Vec<u8>) -> Result<(), LinkError>;
 
     /// Waits for the next frame, which has to carry `tag`.

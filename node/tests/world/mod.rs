@@ -56,6 +56,8 @@ fn settings() -> TransportSettings {
 
 pub const BATCH_MAX: u32 = 16;
 
+pub const ENVELOPE_BYTES_MAX: usize = 8 << 20;
+
 pub const SESSIONS_MAX: usize = 4;
 
 fn limits() -> NodeLimits {
@@ -65,7 +67,7 @@ fn limits() -> NodeLimits {
         threads: 2,
         batch: BATCH_MAX,
         model_bytes: 1 << 20,
-        envelope_bytes: 1 << 20,
+        envelope_bytes: ENVELOPE_BYTES_MAX,
         frame_bytes: 1 << 20,
         session_time: Duration::from_secs(10),
     }

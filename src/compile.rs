@@ -1,0 +1,89 @@
+//! From a model file and the options of the command line to a plan.
+
+use tercet_import::{Compiled, ImportError, Model, Options, RingChoice};
+use tercet_plan::Array;
+
+use crate::arguments::{CompileArguments, CompileSettings, Reveal, Ring};
+use crate::exit::{ExitCode, Failure};
+use crate::files::{self, CALIBRATION};
+use crate::progress::Progress;
+
+/// Reads a model.
+pub fn read(arguments: &CompileArguments) -> Result<Model, Failure> {
+    Model::read(&arguments.model).map_err(failure)
+}
+
+/// Names of a model's inputs, in its order.
+pub fn input_names(model: &Model) -> Vec<&str> {
+    model.inputs().iter().map(|port| port.name.as_str()).collect()
+}
+
+/// Names of a model's outputs, in its order.
+pub fn output_names(model: &Model) -> Vec<&str> {
+    model.outputs().iter().map(|port| port.name.as_str()).collect()
+}
+
+/// Compiles a model; `inputs` calibrate it if the command line names no samples.
+pub fn compile(
+    model: &Model,
+    name: &str,
+    settings: &CompileSettings,
+    inputs: Option<&[Array]>,
+) -> Result<Compiled, Failure> {
+    let calibration = if settings.calibration.is_empty() {
+        inputs.map(<[Array]>::to_vec).unwrap_or_default()
+    } else {
+        files::read_in_order(CALIBRATION, &settings.calibration, &input_names(model))?
+    };
+    let _progress = Progress::start(format!("compiling {name}"));
+    let mut options = Options::new(name, calibration);
+    options.input_range = settings.input_range.map(|range| (range.low, range.high));
+    options.ring = match settings.ring {
+        Ring::Auto => RingChoice::Auto,
+        Ring::Z32 => RingChoice::Z32,
+        Ring::Z64 => RingChoice::Z64,
+    };
+    options.reveal = match settings.reveal {
+        Reveal::Logits => tercet_import::Reveal::Logits,
+        Reveal::Probabilities => tercet_import::Reveal::Probabilities,
+        Reveal::Label => tercet_import::Reveal::Label,
+    };
+    if let Some(bits) = settings.margin_bits {
+        options.margin_bits = bits;
+    }
+    tercet_import::compile(model, &options).map_err(failure)
+}
+
+/// The name of a model whose file is `NAME.onnx`, or `NAME/model.onnx`.
+pub fn name(arguments: &CompileArguments) -> String {
+    let stem = arguments.model.file_stem().unwrap_or_default().to_string_lossy();
+    let directory = arguments.model.parent().and_then(|parent| parent.file_name());
+    let name = match directory {
+        Some(directory) if stem == "model" => directory.to_string_lossy().into_owned(),
+        _ => stem.into_owned(),
+    };
+    // Names of deployed models are file names on every system.
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-');
+    let name: String = name.chars().map(|c| if allowed(c) { c } else { '_' }).collect();
+    let name = name.trim_start_matches('.');
+    if name.is_empty() {
+        "model".to_owned()
+    } else {
+        name.chars().take(64).collect()
+    }
+}
+
+/// Who is at fault: samples are the caller's input, all else is the model.
+pub fn failure(error: ImportError) -> Failure {
+    let code = match &error {
+        ImportError::SampleShape { .. }
+        | ImportError::SampleCount { .. }
+        | ImportError::SampleNotFinite { .. }
+        | ImportError::SampleOutOfRange { .. } => ExitCode::Input,
+        ImportError::FaultyPlan(_) | ImportError::FaultyParameters(_) | ImportError::FaultyGraph { .. } => {
+            ExitCode::Internal
+        }
+        _ => ExitCode::Model,
+    };
+    Failure::new(code, error)
+}

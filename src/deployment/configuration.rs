@@ -1,0 +1,167 @@
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use tercet_ids::PartyId;
+
+use super::identities::{Keys, make_identity, make_party};
+use super::ports::{free_tcp, free_udp};
+use crate::exit::Failure;
+
+/// Large packets: loopback carries them, and they more than double the throughput.
+const LOOPBACK_TRANSPORT: &str = "[transport]\nmtu = 6500\n";
+
+/// The files and addresses of a local deployment.
+pub struct Layout {
+    directory: PathBuf,
+    /// UDP addresses: the parties' by index, then the coordinator's.
+    listen: Vec<SocketAddr>,
+    /// TCP addresses likewise.
+    metrics: Vec<SocketAddr>,
+    parties: Vec<Keys>,
+    coordinator: Keys,
+    client: Keys,
+}
+
+impl Layout {
+    /// Makes identities and writes configurations.
+    pub fn make(directory: &Path) -> Result<Layout, Failure> {
+        let keys = directory.join("keys");
+        let parties = PartyId::ALL.map(|party| make_party(&keys.join(party.name()), party.name()));
+        let layout = Layout {
+            directory: directory.to_owned(),
+            listen: free_udp(4)?,
+            metrics: free_tcp(4)?,
+            parties: parties.into_iter().collect::<Result<_, _>>()?,
+            coordinator: make_identity(&keys.join("coordinator"), "coordinator")?,
+            client: make_identity(&keys.join("client"), "client")?,
+        };
+        for party in PartyId::ALL {
+            layout.write(party.name(), &layout.node_text(party))?;
+        }
+        layout.write("coordinator", &layout.coordinator_text())?;
+        layout.write("client", &layout.client_text())?;
+        Ok(layout)
+    }
+
+    /// Where everything is.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The configuration of a process.
+    pub fn config(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.toml"))
+    }
+
+    /// Where a process logs.
+    pub fn log(&self, name: &str) -> PathBuf {
+        self.directory.join(format!("{name}.log"))
+    }
+
+    /// Where a node serves metrics.
+    pub fn node_metrics(&self, party: PartyId) -> SocketAddr {
+        self.metrics[party.index()]
+    }
+
+    /// Where the coordinator serves metrics.
+    pub fn coordinator_metrics(&self) -> SocketAddr {
+        self.metrics[3]
+    }
+
+    fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
+        let path = self.config(name);
+        fs::write(&path, text).map_err(|reason| {
+            Failure::machine(format!(
+                "cannot write {}: {reason}; choose a directory that is writable",
+                path.display()
+            ))
+        })
+    }
+
+    fn node_text(&self, party: PartyId) -> String {
+        let i = party.index();
+        let peers: String = party.peers().map(|peer| self.address_section("peers", peer)).concat();
+        format!(
+            "party = \"{party}\"\nlisten = \"{}\"\nmetrics_listen = \"{}\"\n\n\
+             [identity]\ncertificate = \"keys/{party}/identity.crt\"\nprivate_key = \"keys/{party}/identity.key\"\n\
+             sealing_key = \"keys/{party}/sealing.key\"\n\n\
+             [storage]\ndirectory = \"models/{party}\"\n\n\
+             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{LOOPBACK_TRANSPORT}",
+            self.listen[i], self.metrics[i], self.coordinator.certificate_sha256
+        )
+    }
+
+    fn coordinator_text(&self) -> String {
+        let nodes: String = PartyId::ALL.map(|party| self.address_section("nodes", party)).concat();
+        format!(
+            "listen = \"{}\"\nmetrics_listen = \"{}\"\n\n\
+             [identity]\ncertificate = \"keys/coordinator/identity.crt\"\nprivate_key = \"keys/coordinator/identity.key\"\n\n\
+             {nodes}[clients.client]\ncertificate_sha256 = \"{}\"\ndeploy = true\n\n{LOOPBACK_TRANSPORT}",
+            self.listen[3], self.metrics[3], self.client.certificate_sha256
+        )
+    }
+
+    fn client_text(&self) -> String {
+        let party = |party: PartyId| {
+            let key = self.parties[party.index()]
+                .sealing_key
+                .expect("a party's keys have a sealing key");
+            format!("[parties.{}]\nsealing_key = \"{key}\"\n\n", section(party))
+        };
+        let parties: String = PartyId::ALL.map(party).concat();
+        format!(
+            "[coordinator]\naddress = \"{}\"\ncertificate_sha256 = \"{}\"\n\n\
+             [identity]\ncertificate = \"keys/client/identity.crt\"\nprivate_key = \"keys/client/identity.key\"\n\n\
+             {parties}{LOOPBACK_TRANSPORT}",
+            self.listen[3], self.coordinator.certificate_sha256
+        )
+    }
+
+    fn address_section(&self, table: &str, party: PartyId) -> String {
+        let i = party.index();
+        let certificate = self.parties[i].certificate_sha256;
+        format!(
+            "[{table}.{}]\naddress = \"{}\"\ncertificate_sha256 = \"{certificate}\"\n\n",
+            section(party),
+            self.listen[i]
+        )
+    }
+}
+
+/// The name of a party's section in a configuration file.
+fn section(party: PartyId) -> String {
+    party.name().replace('-', "_")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tercet_config::{ClientConfig, CoordinatorConfig, NodeConfig};
+
+    #[test]
+    fn what_is_written_is_a_valid_deployment() {
+        let directory = tempfile::tempdir().unwrap();
+        let layout = Layout::make(directory.path()).unwrap();
+        for party in PartyId::ALL {
+            let config = NodeConfig::load(&layout.config(party.name())).unwrap();
+            config.check_files().unwrap();
+            assert_eq!(config.party, party);
+        }
+        CoordinatorConfig::load(&layout.config("coordinator"))
+            .unwrap()
+            .check_files()
+            .unwrap();
+        ClientConfig::load(&layout.config("client"))
+            .unwrap()
+            .check_files()
+            .unwrap();
+    }
+
+    #[test]
+    fn identities_are_never_overwritten() {
+        let directory = tempfile::tempdir().unwrap();
+        Layout::make(directory.path()).unwrap();
+        assert!(Layout::make(directory.path()).is_err());
+    }
+}

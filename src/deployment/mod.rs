@@ -1,0 +1,125 @@
+//! A whole deployment on this machine: three nodes and a coordinator as processes of this program, on loopback.
+//!
+//! Identities and configurations are made as three organisations would make them, so what runs here differs from production by its
+//! addresses alone.
+
+mod configuration;
+mod identities;
+mod ports;
+mod process;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use tercet_config::ClientConfig;
+use tercet_ids::PartyId;
+use tercet_telemetry::process::ProcessUsage;
+
+use crate::exit::Failure;
+use crate::progress::Progress;
+use configuration::Layout;
+use process::{Launch, Process};
+
+pub use identities::make_party;
+
+/// Longest wait for all processes to be ready. They need well under a second; a machine under load may need more.
+const READY_WITHIN: Duration = Duration::from_secs(30);
+
+/// A running deployment; its processes end when this is dropped.
+pub struct Deployment {
+    directory: PathBuf,
+    nodes: Vec<(PartyId, Process)>,
+    coordinator: Process,
+}
+
+impl Deployment {
+    /// Makes identities and configurations in `directory` and starts the processes.
+    pub fn start(directory: &Path) -> Result<Deployment, Failure> {
+        let layout = {
+            let _progress = Progress::start("making identities and configurations");
+            let directory = make_directory(directory)?;
+            Layout::make(&directory)?
+        };
+        let _progress = Progress::start("starting three nodes and a coordinator");
+        let start = |name: &'static str, command: &'static str, metrics: SocketAddr| {
+            Process::start(&Launch {
+                name,
+                command,
+                config: &layout.config(name),
+                log: &layout.log(name),
+                metrics,
+            })
+        };
+        let nodes = PartyId::ALL.map(|party| Ok((party, start(party.name(), "node", layout.node_metrics(party))?)));
+        let nodes = nodes.into_iter().collect::<Result<Vec<_>, Failure>>()?;
+        let coordinator = start("coordinator", "coordinator", layout.coordinator_metrics())?;
+        let mut deployment = Deployment {
+            directory: layout.directory().to_owned(),
+            nodes,
+            coordinator,
+        };
+        let deadline = Instant::now() + READY_WITHIN;
+        for process in deployment.processes_mut() {
+            process.wait_until_ready(deadline)?;
+        }
+        Ok(deployment)
+    }
+
+    /// Where identities, configurations and logs are.
+    pub fn directory(&self) -> &Path {
+        &self.directory
+    }
+
+    /// The configuration of the client that may ask and deploy.
+    pub fn client_config_path(&self) -> PathBuf {
+        self.directory.join("client.toml")
+    }
+
+    /// The same, read. Variables of the environment that are meant for other programs don't reach it.
+    pub fn client_config(&self) -> Result<ClientConfig, Failure> {
+        let path = self.client_config_path();
+        let text = std::fs::read_to_string(&path)
+            .map_err(|reason| Failure::machine(format!("cannot read {} back: {reason}", path.display())))?;
+        Ok(ClientConfig::parse(&path, &text, &[])?)
+    }
+
+    /// Every process by name, with where it serves metrics.
+    pub fn metrics(&self) -> impl Iterator<Item = (&'static str, SocketAddr)> {
+        self.processes().map(|process| (process.name(), process.metrics()))
+    }
+
+    /// What every process has used so far, by name; empty where the system doesn't say.
+    pub fn usage(&self) -> Vec<(&'static str, ProcessUsage)> {
+        self.processes()
+            .filter_map(|process| Some((process.name(), process.usage()?)))
+            .collect()
+    }
+
+    /// An error if a process has ended by itself.
+    pub fn check(&mut self) -> Result<(), Failure> {
+        self.processes_mut().try_for_each(Process::check_running)
+    }
+
+    fn processes(&self) -> impl Iterator<Item = &Process> {
+        self.nodes.iter().map(|(_, process)| process).chain([&self.coordinator])
+    }
+
+    fn processes_mut(&mut self) -> impl Iterator<Item = &mut Process> {
+        self.nodes
+            .iter_mut()
+            .map(|(_, process)| process)
+            .chain([&mut self.coordinator])
+    }
+}
+
+/// Makes the directory and gives its absolute path, since the processes' files are named in configurations.
+fn make_directory(directory: &Path) -> Result<PathBuf, Failure> {
+    let made = std::fs::create_dir_all(directory).and_then(|()| directory.canonicalize());
+    made.map_err(|reason| {
+        Failure::machine(format!(
+            "cannot make the directory {}: {reason}; choose one that is writable",
+            directory.display()
+        ))
+    })
+}
