@@ -32,12 +32,6 @@ pub const LAST_WORD_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a node may take to acknowledge that a session is to stop.
 pub const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
-/// How long a name may take to resolve.
-pub const RESOLVE_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Pause before a node is dialled again after a connection that stood.
-pub const REDIAL_PAUSE: Duration = Duration::from_millis(50);
-
 /// Streams beside those of queries that an end may have open: pings, descriptions, deployments, cancellations.
 pub const CONTROL_STREAMS_MAX: usize = 64;
 

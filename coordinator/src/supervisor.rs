@@ -3,7 +3,7 @@
 use actix::{Actor, Addr, Arbiter, System};
 use tercet_config::{CoordinatorConfig, TransportConfig};
 use tercet_net::{
-    CloseReason, Endpoint, Fingerprint, Identity, Listener, Peer, PeerName, TransportSettings, TrustedPeers,
+    CloseReason, Dialer, Endpoint, Fingerprint, Identity, Listener, Peer, PeerName, TransportSettings, TrustedPeers,
 };
 use tercet_telemetry::{BuildInfo, CoordinatorMetrics, Process, Readiness, Registry, serve};
 use tercet_wire::PROTOCOL_VERSION;
@@ -106,8 +106,9 @@ fn start(
             name: PeerName::Party(node.party),
             fingerprint: Fingerprint(node.certificate_sha256.0),
         };
-        let dialling = keep_dialling(endpoint.clone(), node.party, node.address.clone(), peer, nodes.clone());
-        actix::spawn(dialling);
+        let address = node.address.clone();
+        let dialer = Dialer::new(endpoint.clone(), peer, move || address.resolve());
+        actix::spawn(keep_dialling(dialer, node.party, nodes.clone()));
     }
     let queries = Queries::new(watched.clone(), config.limits, config.queue, metrics).start();
     let server = Server::new(nodes, watched, queries.clone());

@@ -35,13 +35,6 @@ pub const SESSION_MEMORY_BYTES_MAX: u64 = 4 << 30;
 /// How often the round-trip times to the peers are sampled for the metrics.
 pub const ROUND_TRIP_SAMPLE_TIME: Duration = Duration::from_secs(1);
 
-/// How long a name may take to resolve.
-pub const RESOLVE_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Pause before a peer is dialled again after a connection that stood, so that a peer which accepts and closes at once is not
-/// dialled in a tight loop.
-pub const REDIAL_PAUSE: Duration = Duration::from_millis(50);
-
 /// Bytes of a request beside the envelope it carries: a plan, names and numbers.
 pub const REQUEST_FRAME_BYTES_MAX: usize = tercet_plan::limits::PLAN_BYTES_MAX + tercet_wire::CONTROL_MESSAGE_BYTES_MAX;
 

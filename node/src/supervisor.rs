@@ -4,7 +4,9 @@ use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, System};
 use tercet_config::{NodeConfig, TransportConfig};
-use tercet_net::{CloseReason, Endpoint, Fingerprint, Identity, Peer, PeerName, TransportSettings, TrustedPeers};
+use tercet_net::{
+    CloseReason, Dialer, Endpoint, Fingerprint, Identity, Peer, PeerName, TransportSettings, TrustedPeers,
+};
 use tercet_sharing::SealingKeyPair;
 use tercet_telemetry::{BuildInfo, NodeMetrics, Process, Readiness, Registry, serve};
 use tercet_wire::PROTOCOL_VERSION;
@@ -167,13 +169,9 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
             name: PeerName::Party(entry.party),
             fingerprint: Fingerprint(entry.certificate_sha256.0),
         };
-        actix::spawn(keep_dialling(
-            endpoint.clone(),
-            entry.party,
-            entry.address,
-            peer,
-            peers.clone(),
-        ));
+        let address = entry.address;
+        let dialer = Dialer::new(endpoint.clone(), peer, move || address.resolve());
+        actix::spawn(keep_dialling(dialer, entry.party, peers.clone()));
     }
     actix::spawn(take_calls(listener, me, peers.clone(), control));
     actix::spawn(watch_readiness(readiness, models, peers));

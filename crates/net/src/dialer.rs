@@ -1,65 +1,92 @@
+use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use crate::{BACKOFF_FIRST, BACKOFF_MAX, Connection, Endpoint, NetError, Peer};
+use tokio::task::spawn_blocking;
+use tokio::time::{sleep, timeout};
+
+use crate::{BACKOFF_FIRST, BACKOFF_MAX, Connection, Endpoint, NetError, Peer, RESOLVE_TIME_MAX};
 
 /// Pauses between attempts that double from [`BACKOFF_FIRST`] up to [`BACKOFF_MAX`].
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub struct Backoff {
+struct Backoff {
     last: Option<Duration>,
 }
 
 impl Backoff {
     /// The pause before the next attempt, after one that failed.
-    pub fn after_failure(&mut self) -> Duration {
+    fn after_failure(&mut self) -> Duration {
         let pause = self.last.map_or(BACKOFF_FIRST, |last| (last * 2).min(BACKOFF_MAX));
         self.last = Some(pause);
         pause
     }
 
     /// Starts over after an attempt that succeeded.
-    pub fn after_success(&mut self) {
+    fn after_success(&mut self) {
         self.last = None;
     }
 }
 
+/// Finds the address of a peer; may block.
+type Resolve = Arc<dyn Fn() -> io::Result<SocketAddr> + Send + Sync>;
+
 /// Dials one peer again and again.
-#[derive(Debug)]
 pub struct Dialer {
     endpoint: Endpoint,
-    address: SocketAddr,
+    resolve: Resolve,
     peer: Peer,
     backoff: Backoff,
     pause: Duration,
+    /// Logged once: the same error every second would drown the log.
+    last_error: Option<NetError>,
 }
 
 impl Dialer {
-    /// A dialer of `peer` at `address`.
-    pub fn new(endpoint: Endpoint, address: SocketAddr, peer: Peer) -> Dialer {
+    /// A dialer of `peer`. `resolve` finds its address; it is asked before each attempt, since names move, on a thread that may
+    /// block.
+    pub fn new(
+        endpoint: Endpoint,
+        peer: Peer,
+        resolve: impl Fn() -> io::Result<SocketAddr> + Send + Sync + 'static,
+    ) -> Dialer {
         Dialer {
             endpoint,
-            address,
+            resolve: Arc::new(resolve),
             peer,
             backoff: Backoff::default(),
             pause: Duration::ZERO,
+            last_error: None,
         }
     }
 
-    /// Who is dialled.
-    pub fn peer(&self) -> &Peer {
-        &self.peer
+    /// A connection, after as many attempts as it takes: whatever the failure, an operator may put a wrong certificate or
+    /// address right at the other end.
+    pub async fn connect(&mut self) -> Connection {
+        loop {
+            match self.attempt().await {
+                Ok(connection) => {
+                    self.last_error = None;
+                    return connection;
+                }
+                Err(error) if self.last_error.as_ref() == Some(&error) => {}
+                Err(error) => {
+                    tracing::warn!(peer = %self.peer.name, %error, "cannot connect, trying on");
+                    self.last_error = Some(error);
+                }
+            }
+        }
     }
 
-    /// One attempt, after the pause that the failures so far ask for. Call it again after a failure, whatever the failure:
-    /// an operator may put a wrong certificate or address right at the other end.
+    /// One attempt, after the pause that the failures so far ask for.
     ///
-    /// Takes at most [`BACKOFF_MAX`] plus [`crate::HANDSHAKE_TIME_MAX`].
+    /// Takes at most [`BACKOFF_MAX`], [`RESOLVE_TIME_MAX`] and [`crate::HANDSHAKE_TIME_MAX`].
     ///
     /// # Errors
-    /// Those of [`Endpoint::connect`].
+    /// [`NetError::Unresolved`], and those of [`Endpoint::connect`].
     pub async fn attempt(&mut self) -> Result<Connection, NetError> {
-        tokio::time::sleep(self.pause).await;
-        let outcome = self.endpoint.connect(self.address, &self.peer).await;
+        sleep(self.pause).await;
+        let outcome = self.dial().await;
         match outcome {
             Ok(_) => {
                 self.backoff.after_success();
@@ -69,6 +96,19 @@ impl Dialer {
             Err(_) => self.pause = self.backoff.after_failure(),
         }
         outcome
+    }
+
+    async fn dial(&self) -> Result<Connection, NetError> {
+        let resolve = self.resolve.clone();
+        let resolved = match timeout(RESOLVE_TIME_MAX, spawn_blocking(move || resolve())).await {
+            Ok(Ok(resolved)) => resolved.map_err(|error| error.to_string()),
+            Ok(Err(_)) | Err(_) => Err("no answer in time".to_owned()),
+        };
+        let address = resolved.map_err(|reason| NetError::Unresolved {
+            peer: self.peer.name.clone(),
+            reason,
+        })?;
+        self.endpoint.connect(address, &self.peer).await
     }
 }
 

@@ -17,6 +17,14 @@ pub enum NetError {
     /// The transport settings contradict each other. Fault: configuration.
     #[error(transparent)]
     Transport(#[from] InvalidTransport),
+    /// The peer's address could not be found. Fault: configuration, or name service.
+    #[error("the address of {peer} is unknown ({reason}); correct it in the configuration, or see to the name service")]
+    Unresolved {
+        /// Who was dialled.
+        peer: PeerName,
+        /// What the resolver said.
+        reason: String,
+    },
     /// Nobody answered. Fault: peer, or the configured address.
     #[error(
         "no answer from {peer} at {address} in {} s; check that it runs, that the address is right and that UDP passes",

@@ -21,7 +21,7 @@ mod transport;
 mod wait;
 
 pub use connection::{CloseReason, Connection};
-pub use dialer::{Backoff, Dialer};
+pub use dialer::Dialer;
 pub use endpoint::{Endpoint, Listener};
 pub use error::{LossReason, NetError};
 pub use fingerprint::{Fingerprint, MalformedFingerprint};

@@ -17,6 +17,9 @@ pub const ACCEPTED_MAX: usize = 64;
 /// Open connections of one endpoint, both directions; incoming ones above it are refused.
 pub const CONNECTIONS_MAX: usize = 1024;
 
+/// Longest time that a name may take to resolve.
+pub const RESOLVE_TIME_MAX: Duration = Duration::from_secs(5);
+
 /// First pause of a dialer after a failed attempt.
 pub const BACKOFF_FIRST: Duration = Duration::from_millis(50);
 

@@ -80,7 +80,7 @@ async fn nobody_at_the_address_is_unreachable_and_a_late_start_is_found() {
         .and_then(|socket| socket.local_addr())
         .expect("bound");
     let cloud_end = Endpoint::dial_only(address, cloud.clone(), TransportSettings::loopback()).expect("binds");
-    let mut dialer = Dialer::new(cloud_end, address, auditor_peer.clone());
+    let mut dialer = Dialer::new(cloud_end, auditor_peer.clone(), move || Ok(address));
     assert_eq!(
         dialer.attempt().await.expect_err("nobody is there"),
         NetError::Unreachable {
