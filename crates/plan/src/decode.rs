@@ -56,7 +56,7 @@ impl Plan {
         }
         let unit = (-f64::from(value.fraction_bits)).exp2();
         let mut numbers: Vec<f64> = integers.iter().map(|&integer| integer as f64 * unit).collect();
-        apply(output.decode, &output.shape, &mut numbers);
+        output.decode.apply(&output.shape, &mut numbers);
         let leading = output.batched.then_some(batch);
         let shape = leading
             .into_iter()
@@ -65,18 +65,21 @@ impl Plan {
     }
 }
 
-fn apply(decode: Decode, sample: &[u32], numbers: &mut [f64]) {
-    match decode {
-        Decode::Identity | Decode::Label => {}
-        Decode::Sigmoid => numbers.iter_mut().for_each(|number| *number = sigmoid(*number)),
-        Decode::Softmax { axis } => along(sample, axis, numbers, |lane| {
-            let log_total = log_sum_exp(lane);
-            lane.iter_mut().for_each(|number| *number = (*number - log_total).exp());
-        }),
-        Decode::LogSoftmax { axis } => along(sample, axis, numbers, |lane| {
-            let log_total = log_sum_exp(lane);
-            lane.iter_mut().for_each(|number| *number -= log_total);
-        }),
+impl Decode {
+    /// The client's last computation, in place, on the numbers of one or more outputs of shape `sample`.
+    pub fn apply(self, sample: &[u32], numbers: &mut [f64]) {
+        match self {
+            Decode::Identity | Decode::Label => {}
+            Decode::Sigmoid => numbers.iter_mut().for_each(|number| *number = sigmoid(*number)),
+            Decode::Softmax { axis } => along(sample, axis, numbers, |lane| {
+                let log_total = log_sum_exp(lane);
+                lane.iter_mut().for_each(|number| *number = (*number - log_total).exp());
+            }),
+            Decode::LogSoftmax { axis } => along(sample, axis, numbers, |lane| {
+                let log_total = log_sum_exp(lane);
+                lane.iter_mut().for_each(|number| *number -= log_total);
+            }),
+        }
     }
 }
 
