@@ -76,9 +76,9 @@ pub struct CompileSettings {
     /// Bits of the ring. `auto` takes 32 where no label of the calibration samples changes.
     #[arg(long, value_enum, default_value = "auto")]
     pub ring: Ring,
-    /// What the client learns.
-    #[arg(long, value_enum, default_value = "probabilities")]
-    pub reveal: Reveal,
+    /// What the client learns. Default: what the model gives.
+    #[arg(long, value_enum)]
+    pub reveal: Option<Reveal>,
     /// Bits of safety above the largest value the calibration samples show.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=16))]
     pub margin_bits: Option<u8>,
@@ -102,7 +102,7 @@ pub enum Ring {
 pub enum Reveal {
     /// The numbers before a last sigmoid or softmax.
     Logits,
-    /// What the model gives.
+    /// Probabilities, also where the model gives the numbers before a softmax.
     Probabilities,
     /// The most likely class alone.
     Label,

@@ -36,21 +36,23 @@ pub fn compile(
         files::read_in_order(CALIBRATION, &settings.calibration, &input_names(model))?
     };
     let _progress = Progress::start(format!("compiling {name}"));
-    let mut options = Options::new(name, calibration);
-    options.input_range = settings.input_range.map(|range| (range.low, range.high));
-    options.ring = match settings.ring {
-        Ring::Auto => RingChoice::Auto,
-        Ring::Z32 => RingChoice::Z32,
-        Ring::Z64 => RingChoice::Z64,
+    let options = Options {
+        name: name.to_owned(),
+        calibration,
+        input_range: settings.input_range.map(|range| (range.low, range.high)),
+        ring: match settings.ring {
+            Ring::Auto => RingChoice::Auto,
+            Ring::Z32 => RingChoice::Narrow,
+            Ring::Z64 => RingChoice::Wide,
+        },
+        reveal: match settings.reveal {
+            None => tercet_import::Reveal::AsModel,
+            Some(Reveal::Logits) => tercet_import::Reveal::Logits,
+            Some(Reveal::Probabilities) => tercet_import::Reveal::Probabilities,
+            Some(Reveal::Label) => tercet_import::Reveal::Label,
+        },
+        margin_bits: settings.margin_bits,
     };
-    options.reveal = match settings.reveal {
-        Reveal::Logits => tercet_import::Reveal::Logits,
-        Reveal::Probabilities => tercet_import::Reveal::Probabilities,
-        Reveal::Label => tercet_import::Reveal::Label,
-    };
-    if let Some(bits) = settings.margin_bits {
-        options.margin_bits = bits;
-    }
     tercet_import::compile(model, &options).map_err(failure)
 }
 

@@ -1,16 +1,16 @@
 //! Where the float and the integer run of a model part.
 
-use std::collections::HashMap;
-
 use serde::Serialize;
 use tercet_plan::oracle::{self, Excess};
-use tercet_plan::{Array, Encoded, Integers, Parameters, Plan, ValueId};
+use tercet_plan::{Encoded, Integers, Parameters, Plan, Step};
 
 /// One layer of the plan beside the node of the model it comes from.
 #[derive(Clone, Debug, Serialize)]
 pub struct LayerError {
     /// The node.
     pub layer: String,
+    /// What the step computes.
+    pub operation: &'static str,
     /// The largest difference from the float value.
     pub max_abs_error: f64,
     /// The largest float value, which says whether that is much.
@@ -35,38 +35,25 @@ pub struct LayerExcess {
     pub largest: u64,
 }
 
-/// The integer run: outputs, and every layer beside the floats of the node of the same name.
+/// The integer run: outputs, and every step beside its value in floats.
 pub struct IntegerRun {
     /// What is revealed.
     pub revealed: Vec<Integers>,
-    /// In the plan's order, where the model has a value of that name and size.
+    /// In the plan's order.
     pub layers: Vec<LayerError>,
     /// Layers beyond their bounds.
     pub excesses: Vec<LayerExcess>,
 }
 
-/// Runs the plan in the clear and compares it, layer by layer, with `floats`.
-pub fn integer_run(
-    plan: &Plan,
-    parameters: &Parameters,
-    encoded: &Encoded,
-    floats: &HashMap<String, Array>,
-) -> IntegerRun {
-    // Several steps can stem from one node; the last of them has its value.
-    let last: HashMap<&str, usize> = plan
-        .steps
-        .iter()
-        .enumerate()
-        .map(|(index, step)| (step.source.as_str(), index))
-        .collect();
+/// Runs the plan in the clear and compares it, step by step, with `floats`.
+pub fn integer_run(plan: &Plan, parameters: &Parameters, encoded: &Encoded, floats: &[Vec<f64>]) -> IntegerRun {
     let mut run = IntegerRun {
         revealed: vec![Integers::new(Vec::new()); plan.outputs.len()],
         layers: Vec::new(),
         excesses: Vec::new(),
     };
     oracle::walk(plan, parameters, encoded, |id, integers| {
-        let index = id.0 as usize;
-        let step = &plan.steps[index];
+        let step = &plan.steps[id.0 as usize];
         for (output, revealed) in plan.outputs.iter().zip(&mut run.revealed) {
             if output.value == id {
                 *revealed = integers.iter().copied().collect();
@@ -79,30 +66,22 @@ pub fn integer_run(
                 largest,
             });
         }
-        let float = floats
-            .get(&step.source)
-            .filter(|float| float.data().len() == integers.len());
-        if let Some(float) = float.filter(|_| last[step.source.as_str()] == index) {
-            run.layers.push(layer_error(plan, id, integers, float));
-        }
+        run.layers.push(layer_error(step, integers, &floats[id.0 as usize]));
     });
     run
 }
 
-fn layer_error(plan: &Plan, id: ValueId, integers: &[i64], float: &Array) -> LayerError {
-    let unit = (-f64::from(plan.value(id).fraction_bits)).exp2();
+fn layer_error(step: &Step, integers: &[i64], floats: &[f64]) -> LayerError {
+    let unit = (-f64::from(step.value.fraction_bits)).exp2();
     let errors = integers
         .iter()
-        .zip(float.data())
-        .map(|(&integer, &float)| (integer as f64 * unit - f64::from(float)).abs());
+        .zip(floats)
+        .map(|(&integer, &float)| (integer as f64 * unit - float).abs());
     LayerError {
-        layer: plan.steps[id.0 as usize].source.clone(),
+        layer: step.source.clone(),
+        operation: step.op.name(),
         max_abs_error: errors.fold(0.0, f64::max),
-        largest: float
-            .data()
-            .iter()
-            .map(|number| f64::from(number.abs()))
-            .fold(0.0, f64::max),
+        largest: floats.iter().map(|number| number.abs()).fold(0.0, f64::max),
     }
 }
 
@@ -114,6 +93,7 @@ mod tests {
     fn a_layer_parts_by_its_own_size() {
         let layer = |max_abs_error, largest| LayerError {
             layer: String::new(),
+            operation: "linear",
             max_abs_error,
             largest,
         };

@@ -3,30 +3,32 @@
 //! Standard output holds a command's result, for people or as one JSON object; progress, logs and errors go to standard error. Every exit
 //! code has a page under `docs/exit-codes`.
 
-#![allow(dead_code)]
-
 mod arguments;
 mod batches;
 mod commands;
 mod compare;
+mod compile;
 mod deployment;
 mod exit;
 mod files;
+mod layers;
 mod npy;
 mod output;
 mod progress;
 mod query;
+mod reference;
 mod report;
 mod statistics;
 mod table;
 mod units;
+mod usage;
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
 use arguments::{Arguments, Command, Format};
-use commands::{infer, keys, serve};
+use commands::{demo, deploy, infer, keys, plan, run, serve, verify};
 use exit::Failure;
 use output::{Report, present, present_failure};
 
@@ -44,11 +46,16 @@ fn main() -> ExitCode {
 fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
     let format = arguments.format;
     match &arguments.command {
-        Command::Infer(arguments) => show(format, infer::run(arguments)),
-        Command::Demo(_) | Command::Run(_) | Command::Deploy(_) | Command::Plan(_) | Command::Verify(_) => {
-            let sentence = "this command needs the importer, which this build does not have yet";
-            Err(Failure::new(exit::ExitCode::Internal, sentence))
+        Command::Demo(arguments) => {
+            let demonstration = demo::run(arguments)?;
+            present(format, &demonstration.report)?;
+            demonstration.keep()
         }
+        Command::Run(arguments) => show(format, run::run(arguments)),
+        Command::Infer(arguments) => show(format, infer::run(arguments)),
+        Command::Deploy(arguments) => show(format, deploy::run(arguments)),
+        Command::Plan(arguments) => show(format, plan::run(arguments)),
+        Command::Verify(arguments) => verify::run(arguments, format),
         Command::Keys(arguments) => show(format, keys::run(arguments)),
         Command::Node(arguments) => show(format, serve::node(arguments)),
         Command::Coordinator(arguments) => show(format, serve::coordinator(arguments)),

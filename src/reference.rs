@@ -2,15 +2,17 @@
 
 use std::time::Instant;
 
-use tercet_import::{FloatReference, Model};
+use tercet_import::{Compiled, FloatReference, Model};
 use tercet_plan::Array;
 
+use crate::arguments::Reveal;
+use crate::batches;
 use crate::compile::{self, output_names};
-use crate::exit::Failure;
+use crate::exit::{ExitCode, Failure};
 use crate::files::{self, EXPECTED};
 use crate::statistics::Spread;
 
-/// Expected outputs and where they come from.
+/// Outputs to compare with, and where they come from.
 pub struct Reference {
     /// `expected` or `plaintext`.
     pub kind: &'static str,
@@ -18,25 +20,53 @@ pub struct Reference {
     pub outputs: Vec<Array>,
 }
 
-/// The plain run of a model, measured.
+/// The plain run of a model, measured after one that warms up.
 pub fn plain_run(model: &Model, inputs: &[Array], repeat: u32) -> Result<(Vec<Array>, Spread), Failure> {
     let reference = FloatReference::new(model, inputs).map_err(compile::failure)?;
-    let mut outputs = reference.run(inputs).map_err(compile::failure)?;
+    let outputs = reference.run(inputs).map_err(compile::failure)?;
     let mut times = Vec::new();
-    for _ in 0..repeat {
+    for _ in 0..repeat.max(1) {
         let start = Instant::now();
-        outputs = reference.run(inputs).map_err(compile::failure)?;
+        reference.run(inputs).map_err(compile::failure)?;
         times.push(start.elapsed().as_secs_f64() * 1e3);
     }
-    let spread = Spread::of(times).unwrap_or(Spread {
-        median: 0.0,
-        min: 0.0,
-        max: 0.0,
-    });
+    let spread = Spread::of(times).ok_or_else(|| Failure::new(ExitCode::Internal, "no run was measured"))?;
     Ok((outputs, spread))
 }
 
-/// The files of the command line, or else the plain run.
+/// The plain outputs in the form that the plan reveals: the model's own numbers, unless others were asked for.
+pub fn revealed(
+    compiled: &Compiled,
+    reveal: Option<Reveal>,
+    inputs: &[Array],
+    plain: Vec<Array>,
+) -> Result<Vec<Array>, Failure> {
+    match reveal {
+        // Labels are compared with the largest of the model's own numbers.
+        None | Some(Reveal::Label) => Ok(plain),
+        Some(Reveal::Logits | Reveal::Probabilities) => floats(compiled, inputs),
+    }
+}
+
+/// The outputs in floats, computed from the values that the plan reveals.
+fn floats(compiled: &Compiled, inputs: &[Array]) -> Result<Vec<Array>, Failure> {
+    let steps = compiled.float_steps(inputs).map_err(compile::failure)?;
+    let samples = batches::samples(&compiled.plan.inputs, inputs);
+    let outputs = compiled.plan.outputs.iter().map(|output| {
+        let mut numbers = steps[output.value.0 as usize].clone();
+        output.decode.apply(&output.shape, &mut numbers);
+        let leading = output.batched.then_some(samples);
+        let shape = leading
+            .into_iter()
+            .chain(output.shape.iter().map(|&size| size as usize))
+            .collect();
+        let numbers = numbers.into_iter().map(|number| number as f32).collect();
+        Array::new(shape, numbers).map_err(|reason| Failure::new(ExitCode::Internal, reason))
+    });
+    outputs.collect()
+}
+
+/// The files of the command line, or else the plain outputs.
 pub fn expected(model: &Model, files: &[String], plain: Vec<Array>) -> Result<Reference, Failure> {
     if files.is_empty() {
         return Ok(Reference {

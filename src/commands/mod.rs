@@ -1,8 +1,13 @@
 //! The commands, one a file.
 
+pub mod demo;
+pub mod deploy;
 pub mod infer;
 pub mod keys;
+pub mod plan;
+pub mod run;
 pub mod serve;
+pub mod verify;
 
 use tercet_plan::{Array, Plan};
 

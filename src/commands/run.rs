@@ -32,6 +32,7 @@ pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
     // What the parties would refuse is refused before they are started.
     compiled.plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, arguments.repeat)?;
+    let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &arguments.expected, plain)?;
 
     let directory = tempfile::tempdir()

@@ -1,7 +1,6 @@
 //! `tercet verify`
 
 use serde::Serialize;
-use tercet_import::FloatReference;
 
 use crate::arguments::{Format, VerifyArguments};
 use crate::compare::{Comparison, as_revealed, compare};
@@ -49,7 +48,10 @@ pub fn run(arguments: &VerifyArguments, format: Format) -> Result<(), Failure> {
         return Ok(());
     }
     let place = match &report.first_difference {
-        Some(layer) => format!("float and integer values part at layer {}", layer.layer),
+        Some(layer) => format!(
+            "float and integer values part at layer {} ({})",
+            layer.layer, layer.operation
+        ),
         None => "no layer of the integer run is off by that".to_owned(),
     };
     let sentence = format!(
@@ -67,13 +69,12 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
     let plan = &compiled.plan;
     let encoded = plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;
+    let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &arguments.expected, plain.clone())?;
 
     let integer = {
         let _progress = Progress::start("running the integer oracle");
-        let floats = FloatReference::new(&model, &inputs)
-            .and_then(|reference| reference.values(&inputs))
-            .map_err(compile::failure)?;
+        let floats = compiled.float_steps(&inputs).map_err(compile::failure)?;
         integer_run(plan, &compiled.parameters, &encoded, &floats)
     };
     let integer_outputs = plan
@@ -143,8 +144,8 @@ impl Report for VerifyReport {
         );
         match &self.first_difference {
             Some(layer) => text.push_str(&format!(
-                "\nFloat and integer values first part at {}: off by {:.2e}, where values reach {:.2e}.\n",
-                layer.layer, layer.max_abs_error, layer.largest
+                "\nFloat and integer values first part at {} ({}): off by {:.2e}, where values reach {:.2e}.\n",
+                layer.layer, layer.operation, layer.max_abs_error, layer.largest
             )),
             None => text.push_str(&format!(
                 "\nOf {} layers compared, none is off by more than the tolerance.\n",

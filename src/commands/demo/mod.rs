@@ -15,7 +15,7 @@ use tercet_import::Model;
 use tercet_plan::Array;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{CompileSettings, DemoArguments, Reveal, Ring};
+use crate::arguments::{CompileSettings, DemoArguments, Ring};
 use crate::compare::{compare, labels};
 use crate::compile;
 use crate::deployment::Deployment;
@@ -36,7 +36,7 @@ const SETTINGS: CompileSettings = CompileSettings {
     calibration: Vec::new(),
     input_range: None,
     ring: Ring::Auto,
-    reveal: Reveal::Probabilities,
+    reveal: None,
     margin_bits: None,
 };
 /// Between two looks whether the processes still run.
