@@ -120,6 +120,8 @@ impl ClientError {
     pub fn cause(&self) -> Cause {
         match self {
             ClientError::Name(_) | ClientError::Input(_) | ClientError::Batch { .. } => Cause::Request,
+            // Somebody answers, but the two ends' certificates are not pinned at each other.
+            ClientError::Coordinator(NetError::WrongIdentity { .. } | NetError::Refused { .. }) => Cause::Configuration,
             ClientError::Coordinator(_) => Cause::Coordinator,
             ClientError::Reply(_)
             | ClientError::OtherReply

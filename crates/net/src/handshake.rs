@@ -11,6 +11,7 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::{CryptoProvider, ring, verify_tls13_signature};
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::danger::{ClientCertVerified, ClientCertVerifier};
+use rustls::sign::SingleCertAndKey;
 use rustls::{CertificateError, DigitallySignedStruct, DistinguishedName, Error, PeerIncompatible, SignatureScheme};
 
 use crate::{ALPN, Fingerprint, Identity, TrustedPeers};
@@ -33,7 +34,7 @@ pub(crate) fn client_config(
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .dangerous()
         .with_custom_certificate_verifier(verifier.clone())
-        .with_client_auth_cert(vec![identity.certificate()], identity.private_key())?;
+        .with_client_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key()?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.resumption = rustls::client::Resumption::disabled();
     let config = QuicClientConfig::try_from(config).map_err(|error| Error::General(error.to_string()))?;
@@ -45,7 +46,7 @@ pub(crate) fn server_config(identity: &Identity, trusted: TrustedPeers) -> Resul
     let mut config = rustls::ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&rustls::version::TLS13])?
         .with_client_cert_verifier(Arc::new(PinnedClients { trusted }))
-        .with_single_cert(vec![identity.certificate()], identity.private_key())?;
+        .with_cert_resolver(Arc::new(SingleCertAndKey::from(identity.certified_key()?)));
     config.alpn_protocols = vec![ALPN.to_vec()];
     config.session_storage = Arc::new(rustls::server::NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
@@ -155,5 +156,49 @@ impl ClientCertVerifier for PinnedClients {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         provider().signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{Ipv4Addr, SocketAddr};
+
+    use tercet_ids::PartyId;
+
+    use crate::{Endpoint, Identity, NetError, Peer, PeerName, TransportSettings, TrustedPeers};
+
+    fn identity(name: &str) -> Identity {
+        Identity::generate(name).expect("randomness")
+    }
+
+    async fn outcome(
+        listening: Identity,
+        pinned: &Identity,
+        dialling: Identity,
+        trusted: &Identity,
+    ) -> Option<NetError> {
+        let peer = |party, identity: &Identity| Peer {
+            name: PeerName::Party(party),
+            fingerprint: identity.fingerprint(),
+        };
+        let trusted = TrustedPeers::new([peer(PartyId::Cloud, trusted)]).expect("one");
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let settings = TransportSettings::loopback();
+        let (endpoint, _listener) = Endpoint::bind(any, listening, trusted, settings.clone()).expect("binds");
+        let address = endpoint.local_address().expect("bound");
+        let dialler = Endpoint::dial_only(address, dialling, settings).expect("binds");
+        dialler.connect(address, &peer(PartyId::Auditor, pinned)).await.err()
+    }
+
+    #[tokio::test]
+    async fn a_pinned_certificate_without_its_key_is_refused_on_either_side() {
+        let (auditor, cloud, thief) = (identity("auditor"), identity("cloud"), identity("thief"));
+        assert_eq!(outcome(auditor.clone(), &auditor, cloud.clone(), &cloud).await, None);
+        let forged_cloud = cloud.clone().with_key_of(&thief);
+        let refused = outcome(auditor.clone(), &auditor, forged_cloud, &cloud).await;
+        assert!(matches!(refused, Some(NetError::Refused { .. })), "{refused:?}");
+        let forged_auditor = auditor.clone().with_key_of(&thief);
+        let refused = outcome(forged_auditor, &auditor, cloud.clone(), &cloud).await;
+        assert!(matches!(refused, Some(NetError::Refused { .. })), "{refused:?}");
     }
 }

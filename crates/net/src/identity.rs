@@ -155,12 +155,19 @@ impl Identity {
         Fingerprint::of_certificate(&self.certificate)
     }
 
-    pub(crate) fn certificate(&self) -> CertificateDer<'static> {
-        self.certificate.clone()
+    /// Certificate and key as the handshake uses them.
+    pub(crate) fn certified_key(&self) -> Result<CertifiedKey, rustls::Error> {
+        let signer = ring::sign::any_supported_type(&self.key.0)?;
+        Ok(CertifiedKey::new(vec![self.certificate.clone()], signer))
     }
 
-    pub(crate) fn private_key(&self) -> PrivateKeyDer<'static> {
-        self.key.0.clone_key()
+    /// What a thief of a certificate alone would present.
+    #[cfg(test)]
+    pub(crate) fn with_key_of(self, other: &Identity) -> Identity {
+        Identity {
+            key: other.key.clone(),
+            ..self
+        }
     }
 
     /// A key that only this identity knows, the same after every restart.

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -43,6 +43,14 @@ pub enum SealingKeyError {
         path: PathBuf,
         /// What the file system says.
         source: io::Error,
+    },
+    /// Others may read it.
+    #[error(
+        "other users can read the sealing key {path}: run `chmod 600 {path}` and, if they could have read it, make a new one"
+    )]
+    Exposed {
+        /// The file.
+        path: PathBuf,
     },
     /// The file holds something else.
     #[error("{path} is no sealing key of {SEALING_KEY_BYTES} bytes in hex; make one with `tercet keys`")]
@@ -101,13 +109,16 @@ impl SealingKeyPair {
     /// Reads what [`SealingKeyPair::save`] wrote.
     ///
     /// # Errors
-    /// The file can't be read or holds no key.
+    /// The file can't be read, can be read by others, or holds no key.
     pub fn load(path: &Path) -> Result<SealingKeyPair, SealingKeyError> {
-        let text = fs::read_to_string(path).map_err(|source| SealingKeyError::Read {
+        let unreadable = |source| SealingKeyError::Read {
             path: path.to_owned(),
             source,
-        })?;
-        let text = Zeroizing::new(text);
+        };
+        let text = Zeroizing::new(fs::read_to_string(path).map_err(unreadable)?);
+        if fs::metadata(path).map_err(unreadable)?.permissions().mode() & 0o077 != 0 {
+            return Err(SealingKeyError::Exposed { path: path.to_owned() });
+        }
         let malformed = || SealingKeyError::Malformed { path: path.to_owned() };
         let mut bytes = Zeroizing::new([0; SEALING_KEY_BYTES]);
         hex::decode_to_slice(text.trim(), bytes.as_mut_slice()).map_err(|_| malformed())?;
@@ -146,8 +157,6 @@ impl FromStr for SealingPublicKey {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::PermissionsExt;
-
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
@@ -175,6 +184,11 @@ mod tests {
         let path = directory.path().join("sealing.key");
         assert!(matches!(SealingKeyPair::load(&path), Err(SealingKeyError::Read { .. })));
         fs::write(&path, "abc").expect("written");
+        let mode = |mode| fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("changed");
+        mode(0o640);
+        let error = SealingKeyPair::load(&path).expect_err("exposed");
+        assert!(matches!(error, SealingKeyError::Exposed { .. }) && error.to_string().contains("chmod 600"));
+        mode(0o600);
         let error = SealingKeyPair::load(&path).expect_err("too short");
         assert!(matches!(error, SealingKeyError::Malformed { .. }) && error.to_string().contains("sealing.key"));
         assert_eq!("abc".parse::<SealingPublicKey>(), Err(MalformedSealingKey));

@@ -56,8 +56,8 @@ async fn an_answerer_that_is_not_the_pinned_one_is_refused() {
     );
 }
 
-#[tokio::test]
-async fn a_stolen_certificate_without_its_key_is_refused() {
+#[test]
+fn a_certificate_with_another_ones_key_does_not_load() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = |name: &str| directory.path().join(name);
     identity("auditor")
