@@ -19,23 +19,31 @@ use tercet_telemetry::process::ProcessUsage;
 use crate::exit::Failure;
 use crate::progress::Progress;
 use configuration::Layout;
-use process::{Launch, Process};
+use process::Launch;
 
-pub use identities::make_party;
+pub use identities::{Keys, make_identity, make_party};
+pub use process::Process;
 
 /// Longest wait for all processes to be ready. They need well under a second; a machine under load may need more.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
 /// A running deployment; its processes end when this is dropped.
 pub struct Deployment {
-    directory: PathBuf,
+    layout: Layout,
     nodes: Vec<(PartyId, Process)>,
     coordinator: Process,
 }
 
 impl Deployment {
-    /// Makes identities and configurations in `directory` and starts the processes.
+    /// Makes identities and configurations in `directory` and starts the processes, all of this executable.
     pub fn start(directory: &Path) -> Result<Deployment, Failure> {
+        let program = std::env::current_exe()
+            .map_err(|reason| Failure::machine(format!("cannot find this program's own file: {reason}")))?;
+        Deployment::start_program(&program, directory)
+    }
+
+    /// The same of the executable `program`.
+    pub fn start_program(program: &Path, directory: &Path) -> Result<Deployment, Failure> {
         let layout = {
             let _progress = Progress::start("making identities and configurations");
             let directory = make_directory(directory)?;
@@ -43,11 +51,12 @@ impl Deployment {
         };
         let _progress = Progress::start("starting three nodes and a coordinator");
         let start = |name: &'static str, command: &'static str, metrics: SocketAddr| {
-            Process::start(&Launch {
+            Process::start(Launch {
                 name,
+                program: program.to_owned(),
                 command,
-                config: &layout.config(name),
-                log: &layout.log(name),
+                config: layout.config(name),
+                log: layout.log(name),
                 metrics,
             })
         };
@@ -55,7 +64,7 @@ impl Deployment {
         let nodes = nodes.into_iter().collect::<Result<Vec<_>, Failure>>()?;
         let coordinator = start("coordinator", "coordinator", layout.coordinator_metrics())?;
         let mut deployment = Deployment {
-            directory: layout.directory().to_owned(),
+            layout,
             nodes,
             coordinator,
         };
@@ -68,12 +77,12 @@ impl Deployment {
 
     /// Where identities, configurations and logs are.
     pub fn directory(&self) -> &Path {
-        &self.directory
+        self.layout.directory()
     }
 
     /// The configuration of the client that may ask and deploy.
     pub fn client_config_path(&self) -> PathBuf {
-        self.directory.join("client.toml")
+        self.layout.config("client")
     }
 
     /// The same, read. Variables of the environment that are meant for other programs don't reach it.
@@ -99,6 +108,26 @@ impl Deployment {
     /// An error if a process has ended by itself.
     pub fn check(&mut self) -> Result<(), Failure> {
         self.processes_mut().try_for_each(Process::check_running)
+    }
+
+    /// The process of a party, or of the coordinator for `None`.
+    pub fn process(&mut self, party: Option<PartyId>) -> &mut Process {
+        match party {
+            Some(party) => &mut self.nodes[party.index()].1,
+            None => &mut self.coordinator,
+        }
+    }
+
+    /// Where a process, or the client, has its configuration.
+    pub fn config_path(&self, name: &str) -> PathBuf {
+        self.layout.config(name)
+    }
+
+    /// Starts a process again that has ended, and waits until it can do its work.
+    pub fn restart(&mut self, party: Option<PartyId>) -> Result<(), Failure> {
+        let process = self.process(party);
+        process.start_again()?;
+        process.wait_until_ready(Instant::now() + READY_WITHIN)
     }
 
     fn processes(&self) -> impl Iterator<Item = &Process> {

@@ -1,8 +1,8 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use tercet_telemetry::process::ProcessUsage;
@@ -19,15 +19,17 @@ const LEAVE_WITHIN: Duration = Duration::from_secs(3);
 const LOG_TAIL_LINES: usize = 5;
 
 /// What a process is started with.
-pub struct Launch<'a> {
+pub struct Launch {
     /// The party, or `coordinator`.
     pub name: &'static str,
-    /// The command of this program.
+    /// The executable.
+    pub program: PathBuf,
+    /// Its command.
     pub command: &'static str,
     /// Its configuration.
-    pub config: &'a Path,
+    pub config: PathBuf,
     /// Where its standard error goes.
-    pub log: &'a Path,
+    pub log: PathBuf,
     /// Where it serves metrics and readiness.
     pub metrics: SocketAddr,
 }
@@ -35,54 +37,49 @@ pub struct Launch<'a> {
 /// A process of the deployment; it ends when this is dropped, or when this program ends however that happens, since its standard input
 /// closes then.
 pub struct Process {
-    name: &'static str,
-    log: PathBuf,
-    metrics: SocketAddr,
+    launch: Launch,
     child: Child,
 }
 
 impl Process {
     /// Starts it.
-    pub fn start(launch: &Launch) -> Result<Process, Failure> {
-        let failed =
-            |reason: std::io::Error| Failure::machine(format!("cannot start the process {}: {reason}", launch.name));
-        let log = File::options()
-            .create(true)
-            .append(true)
-            .open(launch.log)
-            .map_err(failed)?;
-        let mut command = Command::new(std::env::current_exe().map_err(failed)?);
-        command
-            .arg(launch.command)
-            .arg("--config")
-            .arg(launch.config)
-            .arg("--until-stdin-closes");
-        // Overrides meant for one program would hit all four; their files say all there is to say.
-        for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TERCET__")) {
-            command.env_remove(variable);
-        }
-        let child = command
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(failed)?;
-        Ok(Process {
-            name: launch.name,
-            log: launch.log.to_owned(),
-            metrics: launch.metrics,
-            child,
-        })
+    pub fn start(launch: Launch) -> Result<Process, Failure> {
+        let child = spawn(&launch)?;
+        Ok(Process { launch, child })
+    }
+
+    /// Starts it again with the same files and addresses, once it has ended.
+    pub fn start_again(&mut self) -> Result<(), Failure> {
+        self.child = spawn(&self.launch)?;
+        Ok(())
+    }
+
+    /// Ends it at once, as a crash does.
+    pub fn kill(&mut self) -> Result<(), Failure> {
+        let name = self.launch.name;
+        let ended = self.child.kill().and_then(|()| self.child.wait());
+        ended.map_err(|reason| Failure::machine(format!("cannot end the process {name}: {reason}")))?;
+        Ok(())
+    }
+
+    /// The operating system's number of it.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// How it ended; `None` while it runs.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().ok().flatten()
     }
 
     /// The party, or `coordinator`.
     pub fn name(&self) -> &'static str {
-        self.name
+        self.launch.name
     }
 
     /// Where it serves metrics.
     pub fn metrics(&self) -> SocketAddr {
-        self.metrics
+        self.launch.metrics
     }
 
     /// What it has used so far.
@@ -96,11 +93,11 @@ impl Process {
             Ok(None) => Ok(()),
             Ok(Some(status)) => Err(Failure::new(
                 ExitCode::Party,
-                format!("the process {} ended ({status}){}", self.name, self.log_tail()),
+                format!("the process {} ended ({status}){}", self.launch.name, self.log_tail()),
             )),
             Err(reason) => Err(Failure::machine(format!(
                 "cannot watch the process {}: {reason}",
-                self.name
+                self.launch.name
             ))),
         }
     }
@@ -110,14 +107,14 @@ impl Process {
         let mut reason = "it does not listen yet".to_owned();
         while Instant::now() < deadline {
             self.check_running()?;
-            match readiness(self.metrics) {
+            match readiness(self.launch.metrics) {
                 Some((true, _)) => return Ok(()),
                 Some((false, said)) => reason = said,
                 None => {}
             }
             std::thread::sleep(LOOK_EVERY);
         }
-        let name = self.name;
+        let name = self.launch.name;
         Err(Failure::new(
             ExitCode::Party,
             format!("the process {name} did not become ready: {reason}{}", self.log_tail()),
@@ -125,10 +122,14 @@ impl Process {
     }
 
     fn log_tail(&self) -> String {
-        let text = fs::read_to_string(&self.log).unwrap_or_default();
+        let text = fs::read_to_string(&self.launch.log).unwrap_or_default();
         let lines: Vec<&str> = text.lines().collect();
         let tail = &lines[lines.len().saturating_sub(LOG_TAIL_LINES)..];
-        format!("; its log {} ends with: {}", self.log.display(), tail.join(" | "))
+        format!(
+            "; its log {} ends with: {}",
+            self.launch.log.display(),
+            tail.join(" | ")
+        )
     }
 }
 
@@ -145,6 +146,32 @@ impl Drop for Process {
         // Nothing more can be done about a process that can't be killed.
         let _ = self.child.kill().and_then(|()| self.child.wait());
     }
+}
+
+fn spawn(launch: &Launch) -> Result<Child, Failure> {
+    let failed =
+        |reason: std::io::Error| Failure::machine(format!("cannot start the process {}: {reason}", launch.name));
+    let log = File::options()
+        .create(true)
+        .append(true)
+        .open(&launch.log)
+        .map_err(failed)?;
+    let mut command = Command::new(&launch.program);
+    command
+        .arg(launch.command)
+        .arg("--config")
+        .arg(&launch.config)
+        .arg("--until-stdin-closes");
+    // Overrides meant for one program would hit all four; their files say all there is to say.
+    for (variable, _) in std::env::vars_os().filter(|(name, _)| name.to_string_lossy().starts_with("TERCET__")) {
+        command.env_remove(variable);
+    }
+    command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .map_err(failed)
 }
 
 /// Whether a process says it is ready, and what it says; `None` while it doesn't answer.

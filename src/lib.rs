@@ -1,0 +1,68 @@
+//! Private AI inference among three parties: the command-line program, as a library that its tests share.
+//!
+//! Standard output holds a command's result, for people or as one JSON object; progress, logs and errors go to standard error. Every exit
+//! code has a page under `docs/exit-codes`.
+
+mod arguments;
+mod batches;
+mod commands;
+mod compare;
+mod compile;
+pub mod deployment;
+pub mod exit;
+mod files;
+mod layers;
+pub mod npy;
+mod output;
+mod progress;
+pub mod query;
+mod reference;
+mod report;
+mod statistics;
+mod table;
+mod units;
+mod usage;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use arguments::{Arguments, Command, Format};
+use commands::{demo, deploy, infer, keys, plan, run, serve, verify};
+use exit::Failure;
+use output::{Report, present, present_failure};
+
+/// The program: runs what the command line says.
+pub fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match dispatch(&arguments) {
+        Ok(()) => exit::ExitCode::Success.into(),
+        Err(failure) => {
+            present_failure(arguments.format, &failure);
+            failure.code.into()
+        }
+    }
+}
+
+fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
+    let format = arguments.format;
+    match &arguments.command {
+        Command::Demo(arguments) => {
+            let demonstration = demo::run(arguments)?;
+            present(format, &demonstration.report)?;
+            demonstration.keep()
+        }
+        Command::Run(arguments) => show(format, run::run(arguments)),
+        Command::Infer(arguments) => show(format, infer::run(arguments)),
+        Command::Deploy(arguments) => show(format, deploy::run(arguments)),
+        Command::Plan(arguments) => show(format, plan::run(arguments)),
+        Command::Verify(arguments) => verify::run(arguments, format),
+        Command::Keys(arguments) => show(format, keys::run(arguments)),
+        Command::Node(arguments) => show(format, serve::node(arguments)),
+        Command::Coordinator(arguments) => show(format, serve::coordinator(arguments)),
+    }
+}
+
+fn show(format: Format, result: Result<impl Report, Failure>) -> Result<(), Failure> {
+    present(format, &result?)
+}
