@@ -282,6 +282,8 @@ mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
+    use tercet_ring::Secret;
+
     use super::*;
     use crate::replicated::{reconstruct, share};
 
@@ -322,6 +324,30 @@ mod tests {
         }
         let shares: [_; 3] = shares.try_into().ok().expect("one of each party");
         assert_eq!(reconstruct(&shares).expect("they agree").as_ref(), values);
+    }
+
+    #[test]
+    fn the_layout_is_pinned() {
+        let components = [
+            Component::Seed(ComponentSeed([0xAB; 32])),
+            Component::Full(Secret::new(vec![1u32, 0x8000_0000])),
+        ];
+        let party = PartyId::Cloud;
+        let query = QueryEnvelope {
+            batch: 300,
+            reply_key: SealingPublicKey([7; 32]),
+            inputs: Shares::Z32(vec![PartyShare { party, components }]),
+        };
+        let expected = [
+            // The batch, seven bits a byte.
+            &[0xAC, 0x02][..],
+            &[7; 32],
+            // Bits of the ring; one tensor; a seed; a full component of eight bytes.
+            &[32, 1, 0],
+            &[0xAB; 32],
+            &[1, 8, 1, 0, 0, 0, 0, 0, 0, 0x80],
+        ];
+        assert_eq!(query.to_bytes().as_slice(), expected.concat());
     }
 
     #[test]

@@ -133,6 +133,8 @@ pub fn open(
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt;
+
     use rand::SeedableRng;
     use rand::rngs::StdRng;
 
@@ -200,6 +202,23 @@ mod tests {
         let one = seal(&key.public(), &context(), b"shares", &mut rng).expect("sealed");
         let two = seal(&key.public(), &context(), b"shares", &mut rng).expect("sealed");
         assert_ne!(one, two);
+    }
+
+    /// Models lie on disk as sealed, so a later release has to open what this one sealed.
+    #[test]
+    fn an_envelope_sealed_in_the_past_opens() {
+        const KEY: &str = "c8233614ed38a4a7cf61008e96623b42f5de59091248b21416eb7b817e1c3e7d";
+        const SEALED: &str = concat!(
+            "308009d5d2f59cfa67a58ba1775f3048e029f1d0fdbca4fe38368c7448bf2579",
+            "5c3c0180ecae86713a3b1036dcaec718803b694e5f37"
+        );
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("sealing.key");
+        std::fs::write(&path, KEY).expect("written");
+        std::fs::set_permissions(&path, std::fs::Permissions::from_mode(0o600)).expect("changed");
+        let key = SealingKeyPair::load(&path).expect("a key");
+        let sealed = hex::decode(SEALED).expect("hex");
+        assert_eq!(open(&key, &context(), &sealed).expect("opened").as_slice(), b"shares");
     }
 
     #[test]
