@@ -129,14 +129,14 @@ pub(crate) mod named {
     pub const IDLE_SECONDS: Bounds = Bounds {
         least: 2,
         most: 600,
-        default: 10,
+        default: 4,
         unit: "seconds",
     };
     /// Silence after which a sign of life is sent.
     pub const KEEP_ALIVE_SECONDS: Bounds = Bounds {
         least: 1,
         most: 300,
-        default: 2,
+        default: 1,
         unit: "seconds",
     };
 }

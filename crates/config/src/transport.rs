@@ -16,9 +16,10 @@ pub struct TransportFile {
     /// Bytes in flight before the sender waits. Default 2097152. Raise it to bandwidth x round trip on a long line; more than that costs
     /// memory and cache.
     pub window_bytes: Field<u64>,
-    /// Seconds of silence after which a peer counts as lost. Default 10. Shorter finds a dead peer sooner, too short loses a slow one.
+    /// Seconds of silence after which a peer counts as lost. Default 4. Every session with it fails then, so this is what a query loses when
+    /// a machine dies; too short loses a peer over a few lost packets.
     pub idle_seconds: Field<u64>,
-    /// Seconds of silence after which a sign of life is sent. Default 2. Must be at most half of `idle_seconds`, and below the time
+    /// Seconds of silence after which a sign of life is sent. Default 1. Must be at most half of `idle_seconds`, and below the time
     /// after which firewalls on the path forget a UDP flow.
     pub keep_alive_seconds: Field<u64>,
     #[serde(flatten)]

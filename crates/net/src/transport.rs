@@ -31,8 +31,8 @@ impl Default for TransportSettings {
             mtu: 1452,
             stream_window_bytes: 2 << 20,
             streams: 64,
-            idle: Duration::from_secs(3),
-            keep_alive: Duration::from_millis(500),
+            idle: Duration::from_secs(4),
+            keep_alive: Duration::from_secs(1),
         }
     }
 }
@@ -186,9 +186,9 @@ mod tests {
         check(|s| s.stream_window_bytes = 1 << 20, InvalidTransport::Window(1 << 20));
         check(|s| s.streams = 0, InvalidTransport::Streams);
         check(
-            |s| s.keep_alive = Duration::from_secs(2),
+            |s| s.keep_alive = Duration::from_secs(3),
             InvalidTransport::KeepAlive {
-                keep_alive: Duration::from_secs(2),
+                keep_alive: Duration::from_secs(3),
                 idle: good.idle,
             },
         );
