@@ -47,7 +47,7 @@ pub(crate) fn seal_query(
     for party in PartyId::ALL {
         let index = party.index();
         let Some(inputs) = shares[index].take() else { continue };
-        seen[index] = first_bytes(&inputs);
+        seen[index] = first_bytes(party, &inputs);
         let contents = QueryEnvelope {
             batch: encoded.batch,
             reply_key: reply_key.public(),
@@ -93,24 +93,22 @@ fn share_over<R: Ring>(tensors: &[Integers], rng: &mut impl CryptoRng) -> [Vec<P
     parties
 }
 
-/// The first bytes of a share: of the full component if it has one, else of the first seed's expansion.
-fn first_bytes(shares: &Shares) -> Vec<u8> {
-    fn of<R: Ring>(shares: &[PartyShare<R>]) -> Vec<u8> {
-        let Some(share) = shares.first() else { return Vec::new() };
-        let full = share.components.iter().find_map(|component| match component {
-            Component::Full(elements) => Some(&elements[..elements.len().min(SEEN_BYTES / R::BYTES)]),
-            Component::Seed(_) => None,
-        });
-        match (full, &share.components[0]) {
-            (Some(elements), _) => to_bytes(elements),
-            (None, Component::Seed(seed)) => to_bytes(&seed.expand::<R>(SEEN_BYTES / R::BYTES)),
-            (None, Component::Full(_)) => Vec::new(),
+/// The first bytes of one component that a party got: for each party another one, so that what is shown side by side differs as what
+/// they hold together does.
+fn first_bytes(party: PartyId, shares: &Shares) -> Vec<u8> {
+    fn of<R: Ring>(component: &Component<R>) -> Vec<u8> {
+        let shown = SEEN_BYTES / R::BYTES;
+        match component {
+            Component::Full(elements) => to_bytes(&elements[..elements.len().min(shown)]),
+            Component::Seed(seed) => to_bytes(&seed.expand::<R>(shown)),
         }
     }
-    match shares {
-        Shares::Z32(shares) => of(shares),
-        Shares::Z64(shares) => of(shares),
-    }
+    let position = party.index() % 2;
+    let first = match shares {
+        Shares::Z32(shares) => shares.first().map(|share| of(&share.components[position])),
+        Shares::Z64(shares) => shares.first().map(|share| of(&share.components[position])),
+    };
+    first.unwrap_or_default()
 }
 
 impl Pending {
@@ -337,9 +335,9 @@ mod tests {
             seen.iter()
                 .all(|bytes| bytes.len() == SEEN_BYTES && bytes.iter().any(|byte| *byte != 0))
         );
-        // Two parties hold the full component of each query; the third shows a seed's expansion.
+        // Each party shows another component than the others.
         let distinct: std::collections::HashSet<_> = seen.iter().collect();
-        assert_eq!(distinct.len(), 4);
+        assert_eq!(distinct.len(), 6);
         assert_ne!(one.infer.query, two.infer.query);
         assert_ne!(one.infer.envelopes, two.infer.envelopes);
     }
