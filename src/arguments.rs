@@ -205,7 +205,7 @@ pub struct VerifyArguments {
     /// What the outputs should be: FILE in the model's order, or NAME=FILE. Default: the plain run of the model.
     #[arg(long, value_name = "[NAME=]E.npy")]
     pub expected: Vec<String>,
-    /// The largest error that counts as agreement.
+    /// The largest error that counts as agreement, as a part of the largest expected number (of one, if that is larger).
     #[arg(long, value_name = "ERROR", default_value = "0.01")]
     pub tolerance: f64,
 }

@@ -35,23 +35,15 @@ fn labels_by(array: &Array, threshold: f32) -> Vec<u64> {
     rows.map(|row| first_largest(row) as u64).collect()
 }
 
-/// The labels of a reference for an output. When only the label is revealed the reference still has the model's own numbers, whose
-/// range says whether a single number is a probability.
-pub fn reference_labels(reference: &Array, output: &Output) -> Vec<u64> {
-    if output.decode != Decode::Label {
-        return labels(reference, output);
-    }
-    let probabilities = reference.data().iter().all(|number| (0.0..=1.0).contains(number));
-    labels_by(reference, if probabilities { 0.5 } else { 0.0 })
-}
-
-/// A reference as it would be revealed: its labels where the plan reveals only these.
+/// A reference as it would be revealed: where a plan reveals only labels, those of the reference. It may hold the model's own
+/// numbers, whose range says whether a single number is a probability, or the labels themselves, one for each sample.
 pub fn as_revealed(outputs: &[Output], reference: Vec<Array>) -> Vec<Array> {
     let revealed = |(output, array): (&Output, Array)| {
-        if output.decode != Decode::Label {
+        if output.decode != Decode::Label || are_labels(&array) {
             return array;
         }
-        let labels: Vec<f32> = reference_labels(&array, output)
+        let probabilities = array.data().iter().all(|number| (0.0..=1.0).contains(number));
+        let labels: Vec<f32> = labels_by(&array, if probabilities { 0.5 } else { 0.0 })
             .into_iter()
             .map(|label| label as f32)
             .collect();
@@ -60,13 +52,22 @@ pub fn as_revealed(outputs: &[Output], reference: Vec<Array>) -> Vec<Array> {
     outputs.iter().zip(reference).map(revealed).collect()
 }
 
-/// Compares results with a reference, output by output.
+fn are_labels(array: &Array) -> bool {
+    array.shape().len() == 1
+        && array
+            .data()
+            .iter()
+            .all(|number| *number >= 0.0 && number.fract() == 0.0)
+}
+
+/// Compares results with a reference in the form that the plan reveals, output by output.
 pub fn compare(outputs: &[Output], results: &[Array], reference: &[Array]) -> Result<Comparison, Failure> {
     let (mut largest, mut sum, mut numbers) = (0_f64, 0_f64, 0_usize);
     let (mut agreeing, mut rows) = (0_usize, 0_usize);
     for ((output, result), expected) in outputs.iter().zip(results).zip(reference) {
         let label_only = output.decode == Decode::Label;
-        if !label_only && result.shape() != expected.shape() {
+        let (found, wanted) = (labels(result, output), labels(expected, output));
+        if found.len() != wanted.len() || (!label_only && result.shape() != expected.shape()) {
             return Err(Failure::input(format!(
                 "output `{}` has shape {:?} but the expected array has shape {:?}; give the expected outputs of these inputs",
                 output.name,
@@ -74,13 +75,10 @@ pub fn compare(outputs: &[Output], results: &[Array], reference: &[Array]) -> Re
                 expected.shape()
             )));
         }
-        let (found, wanted) = (labels(result, output), reference_labels(expected, output));
-        if found.len() != wanted.len() {
+        if let Some(index) = expected.data().iter().position(|number| !number.is_finite()) {
             return Err(Failure::input(format!(
-                "output `{}` has {} labels but the expected array has {} rows; give the expected outputs of these inputs",
-                output.name,
-                found.len(),
-                wanted.len()
+                "the expected array of output `{}` holds a value that is not a number, element {index}; compute it again",
+                output.name
             )));
         }
         agreeing += found
@@ -150,7 +148,8 @@ mod tests {
     fn a_revealed_label_is_compared_with_the_references_largest() {
         let y = output(Decode::Label, &[]);
         let wanted = array(&[2, 3], &[0.0, 9.0, 1.0, 5.0, 4.0, 3.0]);
-        let comparison = compare(&[y], &[array(&[2], &[1.0, 1.0])], &[wanted]).unwrap();
+        let wanted = as_revealed(std::slice::from_ref(&y), vec![wanted]);
+        let comparison = compare(std::slice::from_ref(&y), &[array(&[2], &[1.0, 1.0])], &wanted).unwrap();
         assert_eq!(
             comparison,
             Comparison {
@@ -159,6 +158,21 @@ mod tests {
                 argmax_agreement: 0.5
             }
         );
+    }
+
+    #[test]
+    fn a_reference_of_labels_is_taken_as_it_is() {
+        let y = [output(Decode::Label, &[])];
+        let revealed = |shape: &[usize], data: &[f32]| as_revealed(&y, vec![array(shape, data)])[0].data().to_vec();
+        assert_eq!(revealed(&[3], &[7.0, 0.0, 2.0]), [7.0, 0.0, 2.0]);
+        assert_eq!(revealed(&[3, 1], &[0.2, 0.5, 0.9]), [0.0, 1.0, 1.0]);
+        assert_eq!(revealed(&[3, 1], &[-2.0, 0.0, 5.0]), [0.0, 1.0, 1.0]);
+    }
+
+    #[test]
+    fn an_expected_array_with_a_hole_is_refused() {
+        let y = [output(Decode::Identity, &[2])];
+        assert!(compare(&y, &[array(&[1, 2], &[0.0; 2])], &[array(&[1, 2], &[0.0, f32::NAN])]).is_err());
     }
 
     #[test]

@@ -3,10 +3,11 @@
 use std::time::Instant;
 
 use tercet_import::{Compiled, FloatReference, Model};
-use tercet_plan::Array;
+use tercet_plan::{Array, Output};
 
 use crate::arguments::Reveal;
 use crate::batches;
+use crate::compare::as_revealed;
 use crate::compile::{self, output_names};
 use crate::exit::{ExitCode, Failure};
 use crate::files::{self, EXPECTED};
@@ -67,16 +68,13 @@ fn floats(compiled: &Compiled, inputs: &[Array]) -> Result<Vec<Array>, Failure> 
 }
 
 /// The files of the command line, or else the plain outputs.
-pub fn expected(model: &Model, files: &[String], plain: Vec<Array>) -> Result<Reference, Failure> {
-    if files.is_empty() {
-        return Ok(Reference {
-            kind: "plaintext",
-            outputs: plain,
-        });
-    }
-    let outputs = files::read_in_order(EXPECTED, files, &output_names(model))?;
+pub fn expected(model: &Model, outputs: &[Output], files: &[String], plain: Vec<Array>) -> Result<Reference, Failure> {
+    let (kind, reference) = match files {
+        [] => ("plaintext", plain),
+        files => ("expected", files::read_in_order(EXPECTED, files, &output_names(model))?),
+    };
     Ok(Reference {
-        kind: "expected",
-        outputs,
+        kind,
+        outputs: as_revealed(outputs, reference),
     })
 }

@@ -5,7 +5,7 @@ use tercet_config::ClientConfig;
 
 use crate::arguments::InferArguments;
 use crate::commands::save_outputs;
-use crate::compare::compare;
+use crate::compare::{as_revealed, compare};
 use crate::exit::Failure;
 use crate::files::{self, EXPECTED, INPUT};
 use crate::output::Report;
@@ -33,7 +33,10 @@ pub fn run(arguments: &InferArguments) -> Result<InferReport, Failure> {
     let (outputs, mut query) = measure(&connection, &served, &inputs, arguments.repeat)?;
     if !arguments.expected.is_empty() {
         let names: Vec<&str> = plan.outputs.iter().map(|output| output.name.as_str()).collect();
-        let expected = files::read_in_order(EXPECTED, &arguments.expected, &names)?;
+        let expected = as_revealed(
+            &plan.outputs,
+            files::read_in_order(EXPECTED, &arguments.expected, &names)?,
+        );
         query.comparison = Some(compare(&plan.outputs, &outputs, &expected)?);
         query.reference = Some("expected");
     }

@@ -33,7 +33,7 @@ pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
     compiled.plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, arguments.repeat)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
-    let expected = reference::expected(&model, &arguments.expected, plain)?;
+    let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain)?;
 
     let directory = tempfile::tempdir()
         .map_err(|reason| Failure::machine(format!("cannot make a temporary directory: {reason}")))?;

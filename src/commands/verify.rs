@@ -1,6 +1,7 @@
 //! `tercet verify`
 
 use serde::Serialize;
+use tercet_plan::Array;
 
 use crate::arguments::{Format, VerifyArguments};
 use crate::compare::{Comparison, as_revealed, compare};
@@ -70,7 +71,7 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
     let encoded = plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
-    let expected = reference::expected(&model, &arguments.expected, plain.clone())?;
+    let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain.clone())?;
 
     let integer = {
         let _progress = Progress::start("running the integer oracle");
@@ -111,11 +112,23 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
             .cloned(),
         layers: integer.layers,
         excesses: integer.excesses,
-        agrees: private.argmax_agreement == 1.0
-            && private.max_abs_error.is_none_or(|error| error <= arguments.tolerance),
+        agrees: agrees(&private, &expected.outputs, arguments.tolerance),
         query,
     };
     Ok(report)
+}
+
+/// Whether all labels agree and no number is off by more than the tolerance times the largest of the expected ones, or times one if
+/// that is larger: the same rule as for layers.
+fn agrees(comparison: &Comparison, expected: &[Array], tolerance: f64) -> bool {
+    let largest = expected
+        .iter()
+        .flat_map(|array| array.data())
+        .fold(1.0, |largest: f64, x| largest.max(f64::from(x.abs())));
+    comparison.argmax_agreement == 1.0
+        && comparison
+            .max_abs_error
+            .is_none_or(|error| error <= tolerance * largest)
 }
 
 impl Report for VerifyReport {
