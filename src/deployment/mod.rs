@@ -27,6 +27,9 @@ pub use process::Process;
 /// Longest wait for all processes to be ready. They need well under a second; a machine under load may need more.
 const READY_WITHIN: Duration = Duration::from_secs(30);
 
+/// The name of the process that is no party.
+pub const COORDINATOR: &str = "coordinator";
+
 /// A running deployment; its processes end when this is dropped.
 pub struct Deployment {
     layout: Layout,
@@ -62,7 +65,7 @@ impl Deployment {
         };
         let nodes = PartyId::ALL.map(|party| Ok((party, start(party.name(), "node", layout.node_metrics(party))?)));
         let nodes = nodes.into_iter().collect::<Result<Vec<_>, Failure>>()?;
-        let coordinator = start("coordinator", "coordinator", layout.coordinator_metrics())?;
+        let coordinator = start(COORDINATOR, COORDINATOR, layout.coordinator_metrics())?;
         let mut deployment = Deployment {
             layout,
             nodes,
@@ -128,6 +131,13 @@ impl Deployment {
         let process = self.process(party);
         process.start_again()?;
         process.wait_until_ready(Instant::now() + READY_WITHIN)
+    }
+
+    /// Every process that has ended by itself, and how.
+    pub fn ended(&mut self) -> Vec<(&'static str, Failure)> {
+        self.processes_mut()
+            .filter_map(|process| Some((process.name(), process.check_running().err()?)))
+            .collect()
     }
 
     fn processes(&self) -> impl Iterator<Item = &Process> {

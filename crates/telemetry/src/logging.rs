@@ -1,5 +1,7 @@
 //! Logs go to standard error, so that standard output stays a program's result.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt;
 
@@ -10,7 +12,12 @@ use crate::endpoint::TelemetryError;
 /// # Errors
 /// Logging was set up already, or `level` isn't one.
 pub fn init_text(level: &str) -> Result<(), TelemetryError> {
-    let subscriber = fmt().with_writer(std::io::stderr).with_env_filter(filter(level)?);
+    // Colours are for eyes; in a file they are noise.
+    let colours = std::io::stderr().is_terminal();
+    let subscriber = fmt()
+        .with_writer(std::io::stderr)
+        .with_ansi(colours)
+        .with_env_filter(filter(level)?);
     subscriber.try_init().map_err(|_| TelemetryError::LoggingTwice)
 }
 

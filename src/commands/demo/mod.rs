@@ -3,7 +3,7 @@
 mod picture;
 mod samples;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::arguments::{CompileSettings, DemoArguments, Ring};
 use crate::compare::{compare, labels};
 use crate::compile;
-use crate::deployment::Deployment;
+use crate::deployment::{COORDINATOR, Deployment};
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::progress::Progress;
@@ -124,7 +124,7 @@ pub fn run(arguments: &DemoArguments) -> Result<Demonstration, Failure> {
 }
 
 impl Demonstration {
-    /// Goes on serving until Ctrl-C if that was asked for. An error if a process ends before.
+    /// Goes on serving until Ctrl-C if that was asked for. A process that ends is reported; the others go on, and it can be started again.
     pub fn keep(mut self) -> Result<(), Failure> {
         if !self.report.kept {
             return Ok(());
@@ -135,11 +135,20 @@ impl Demonstration {
             .map_err(Failure::machine)?;
         runtime.block_on(async {
             let mut terminate = signal(SignalKind::terminate()).map_err(Failure::machine)?;
+            let mut ended = BTreeSet::new();
             loop {
                 tokio::select! {
                     _ = tokio::signal::ctrl_c() => return Ok(()),
                     _ = terminate.recv() => return Ok(()),
-                    () = tokio::time::sleep(LOOK_EVERY) => self.deployment.check()?,
+                    () = tokio::time::sleep(LOOK_EVERY) => {
+                        for (name, failure) in self.deployment.ended() {
+                            if ended.insert(name) {
+                                let command = if name == COORDINATOR { COORDINATOR } else { "node" };
+                                let directory = self.report.directory.display();
+                                eprintln!("{failure}\nStart it again with: tercet {command} --config {directory}/{name}.toml");
+                            }
+                        }
+                    }
                 }
             }
         })
