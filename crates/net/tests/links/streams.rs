@@ -249,6 +249,51 @@ fn a_finished_session_delivers_its_last_frames() {
     assert_eq!(both.there.receive(), Err(NetError::Abandoned { peer: CLOUD }));
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 1)]
+async fn random_bytes_in_place_of_frames_end_in_an_error_and_nothing_else() {
+    let pair = Pair::connect().await;
+    for round in 0..100 {
+        let (mut here, there) = pair.stream().await;
+        let mut noise: Vec<u8> = (0..round * 7).map(|_| rand::random()).collect();
+        // The message's own length stands for the step, so these are the high bytes of the frame's length: half of the
+        // frames announce little enough to be believed.
+        if let Some(high) = noise.get_mut(5..8).filter(|_| round % 2 == 0) {
+            high.fill(0);
+        }
+        here.writer.write_message(noise, usize::MAX).await.expect("sent");
+        here.writer.finish();
+        let mut session = there.into_session(1000, soon(), Cancellation::new());
+        let outcome = tokio::task::spawn_blocking(move || {
+            loop {
+                if let Err(error) = session.receive() {
+                    return error;
+                }
+            }
+        });
+        let error = outcome.await.expect("no panic");
+        assert!(
+            matches!(error, NetError::TooLarge { .. } | NetError::Abandoned { peer: CLOUD }),
+            "{error:?}"
+        );
+    }
+    assert_eq!(pair.auditor.close_reason(), None);
+}
+
+#[tokio::test]
+async fn datagrams_from_strangers_disturb_nobody() {
+    let pair = Pair::connect().await;
+    let (mut here, mut there) = pair.stream().await;
+    let target = pair.endpoints[1].local_address().expect("bound");
+    let stranger = std::net::UdpSocket::bind(crate::common::any_port()).expect("bound");
+    for length in 0..1500 {
+        let noise: Vec<u8> = (0..length).map(|_| rand::random()).collect();
+        stranger.send_to(&noise, target).expect("sent");
+    }
+    here.writer.write_message(vec![7; 1000], 1000).await.expect("sent");
+    let message = tokio::time::timeout(Duration::from_secs(5), there.reader.read_message(1000)).await;
+    assert_eq!(message, Ok(Ok(vec![7; 1000])));
+}
+
 #[test]
 fn a_hundred_megabytes_pass() {
     let Sessions {
