@@ -34,7 +34,10 @@ use output::{Report, present, present_failure};
 
 /// The program: runs what the command line says.
 pub fn main() -> ExitCode {
-    let arguments = Arguments::parse();
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return usage_error(&error),
+    };
     match dispatch(&arguments) {
         Ok(()) => exit::ExitCode::Success.into(),
         Err(failure) => {
@@ -42,6 +45,35 @@ pub fn main() -> ExitCode {
             failure.code.into()
         }
     }
+}
+
+/// What clap has to say: help and the version are results, everything else is a mistake on the command line, which whoever asked for JSON
+/// gets as an object too.
+fn usage_error(error: &clap::Error) -> ExitCode {
+    // Nothing can be said where standard error is closed.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return exit::ExitCode::Success.into();
+    }
+    let words: Vec<String> = std::env::args_os()
+        .map(|word| word.to_string_lossy().into_owned())
+        .collect();
+    let json =
+        words.iter().any(|word| word == "--format=json") || words.windows(2).any(|pair| pair == ["--format", "json"]);
+    if json {
+        let text = error.to_string();
+        let complaint: Vec<&str> = text
+            .lines()
+            .take_while(|line| !line.is_empty())
+            .map(str::trim)
+            .collect();
+        let sentence = complaint.join(" ");
+        output::write_failure(&Failure::new(
+            exit::ExitCode::Usage,
+            sentence.trim_start_matches("error: "),
+        ));
+    }
+    exit::ExitCode::Usage.into()
 }
 
 fn dispatch(arguments: &Arguments) -> Result<(), Failure> {

@@ -27,11 +27,15 @@ pub fn present(format: Format, report: &impl Report) -> Result<(), Failure> {
 pub fn present_failure(format: Format, failure: &Failure) {
     eprintln!("error: {failure}");
     if format == Format::Json {
-        let object =
-            json!({ "error": { "code": failure.code as u8, "kind": failure.code, "sentence": failure.sentence } });
-        // The sentence is on standard error already.
-        let _ = write(&format!("{object}\n"));
+        write_failure(failure);
     }
+}
+
+/// Writes a failure as an object.
+pub fn write_failure(failure: &Failure) {
+    let object = json!({ "error": { "code": failure.code as u8, "kind": failure.code, "sentence": failure.sentence } });
+    // The sentence is on standard error already.
+    let _ = write(&format!("{object}\n"));
 }
 
 fn write(text: &str) -> Result<(), Failure> {

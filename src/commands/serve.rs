@@ -4,6 +4,8 @@ use std::io::Read;
 
 use serde::Serialize;
 use tercet_config::{CoordinatorConfig, LogConfig, LogFormat, NodeConfig};
+use tercet_coordinator::CoordinatorError;
+use tercet_node::NodeError;
 use tercet_telemetry::{TelemetryError, logging};
 
 use crate::arguments::ServeArguments;
@@ -24,7 +26,14 @@ pub fn node(arguments: &ServeArguments) -> Result<ServeReport, Failure> {
         return Ok(sound(arguments));
     }
     prepare(config.log, arguments)?;
-    tercet_node::run(config).map_err(|error| Failure::new(ExitCode::Configuration, error))?;
+    tercet_node::run(config).map_err(|error| {
+        let code = match error {
+            NodeError::System(_) => ExitCode::Machine,
+            NodeError::Defect(_) => ExitCode::Internal,
+            _ => ExitCode::Configuration,
+        };
+        Failure::new(code, error)
+    })?;
     Ok(ServeReport {
         message: "the node stopped as it was told to".to_owned(),
     })
@@ -38,7 +47,14 @@ pub fn coordinator(arguments: &ServeArguments) -> Result<ServeReport, Failure> {
         return Ok(sound(arguments));
     }
     prepare(config.log, arguments)?;
-    tercet_coordinator::run(config).map_err(|error| Failure::new(ExitCode::Configuration, error))?;
+    tercet_coordinator::run(config).map_err(|error| {
+        let code = match error {
+            CoordinatorError::System(_) => ExitCode::Machine,
+            CoordinatorError::Defect(_) => ExitCode::Internal,
+            _ => ExitCode::Configuration,
+        };
+        Failure::new(code, error)
+    })?;
     Ok(ServeReport {
         message: "the coordinator stopped as it was told to".to_owned(),
     })
