@@ -66,12 +66,10 @@ impl Sessions {
 
     fn count(&self) {
         let places = self.services.limits.sessions;
-        let active = places - self.services.places.available_permits();
-        self.services.metrics.queue.active(active);
-        self.services
-            .metrics
-            .queue
-            .waiting(self.sessions.len().saturating_sub(places));
+        let sessions = self.sessions.len();
+        let queue = &self.services.metrics.queue;
+        queue.active(sessions.min(places));
+        queue.waiting(sessions.saturating_sub(places));
     }
 }
 
