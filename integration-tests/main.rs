@@ -1,1 +1,7 @@
 //! Tests with real processes.
+
+mod differing_model;
+mod failures;
+mod golden;
+mod harness;
+mod identities;

@@ -71,11 +71,15 @@ impl Deployment {
             nodes,
             coordinator,
         };
-        let deadline = Instant::now() + READY_WITHIN;
-        for process in deployment.processes_mut() {
-            process.wait_until_ready(deadline)?;
-        }
+        deployment.wait_until_ready()?;
         Ok(deployment)
+    }
+
+    /// Waits until every process can do its work.
+    pub fn wait_until_ready(&mut self) -> Result<(), Failure> {
+        let deadline = Instant::now() + READY_WITHIN;
+        self.processes_mut()
+            .try_for_each(|process| process.wait_until_ready(deadline))
     }
 
     /// Where identities, configurations and logs are.
@@ -126,11 +130,10 @@ impl Deployment {
         self.layout.config(name)
     }
 
-    /// Starts a process again that has ended, and waits until it can do its work.
+    /// Starts a process again that has ended, and waits until all have found each other.
     pub fn restart(&mut self, party: Option<PartyId>) -> Result<(), Failure> {
-        let process = self.process(party);
-        process.start_again()?;
-        process.wait_until_ready(Instant::now() + READY_WITHIN)
+        self.process(party).start_again()?;
+        self.wait_until_ready()
     }
 
     /// Every process that has ended by itself, and how.
