@@ -259,6 +259,14 @@ impl Scrape {
         })
     }
 
+    /// The sum over the series of a name that have all of `labels`, each written `name="value"`.
+    pub fn sum(&self, name: &str, labels: &[&str]) -> f64 {
+        let series = self
+            .series(name)
+            .filter(|(found, _)| labels.iter().all(|label| found.contains(label)));
+        series.map(|(_, value)| value).sum()
+    }
+
     /// The value of a name without labels of its own.
     pub fn value(&self, name: &str) -> Option<f64> {
         self.series(name).next().map(|(_, value)| value)
