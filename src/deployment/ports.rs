@@ -1,31 +1,68 @@
+use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
+use std::ops::Range;
+
+use rand::RngExt;
 
 use crate::exit::Failure;
 
+/// Where ports are looked for: above the well-known ones and below those that systems hand out to whoever dials (from 32768 on Linux, from
+/// 49152 elsewhere), so that a port stays free from here until its process takes it.
+const PORTS: Range<u16> = 20_000..32_000;
+/// Ports tried for one address before there seem to be none.
+const ATTEMPTS: usize = 200;
+
 /// So many loopback addresses with free UDP ports.
-///
-/// The ports are released again for the processes to take; another program could take one in between, which then shows as
-/// a process that can't bind.
 pub fn free_udp(count: usize) -> Result<Vec<SocketAddr>, Failure> {
-    let sockets: std::io::Result<Vec<UdpSocket>> =
-        (0..count).map(|_| UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))).collect();
-    sockets
-        .and_then(|sockets| sockets.iter().map(UdpSocket::local_addr).collect())
-        .map_err(none_free)
+    free(count, UdpSocket::bind)
 }
 
 /// So many loopback addresses with free TCP ports.
 pub fn free_tcp(count: usize) -> Result<Vec<SocketAddr>, Failure> {
-    let listeners: std::io::Result<Vec<TcpListener>> = (0..count)
-        .map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)))
-        .collect();
-    listeners
-        .and_then(|listeners| listeners.iter().map(TcpListener::local_addr).collect())
-        .map_err(none_free)
+    free(count, TcpListener::bind)
 }
 
-fn none_free(reason: std::io::Error) -> Failure {
-    Failure::machine(format!(
-        "cannot find free ports on 127.0.0.1: {reason}; allow this program to bind loopback ports"
-    ))
+/// The ports are released again for the processes to take.
+fn free<S>(count: usize, bind: impl Fn(SocketAddr) -> io::Result<S>) -> Result<Vec<SocketAddr>, Failure> {
+    let mut random = rand::rng();
+    // Held until all are found, so that none is found twice.
+    let mut held = Vec::with_capacity(count);
+    let mut reason = None;
+    for _ in 0..count * ATTEMPTS {
+        if held.len() == count {
+            break;
+        }
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, random.random_range(PORTS)));
+        match bind(address) {
+            Ok(socket) => held.push((address, socket)),
+            Err(error) => reason = Some(error),
+        }
+    }
+    match reason {
+        Some(reason) if held.len() < count => Err(Failure::machine(format!(
+            "cannot find free ports on 127.0.0.1: {reason}; allow this program to bind loopback ports"
+        ))),
+        _ => Ok(held.into_iter().map(|(address, _)| address).collect()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_free_and_differ() {
+        let addresses = free_udp(20).unwrap();
+        let sockets: Vec<UdpSocket> = addresses
+            .iter()
+            .map(|address| UdpSocket::bind(address).unwrap())
+            .collect();
+        assert_eq!(sockets.len(), 20);
+    }
+
+    #[test]
+    fn a_machine_without_free_ports_is_told_so() {
+        let failure = free(1, |_| Err::<(), _>(io::Error::other("all taken"))).unwrap_err();
+        assert!(failure.sentence.contains("all taken"), "{failure}");
+    }
 }
