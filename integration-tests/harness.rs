@@ -207,6 +207,13 @@ impl Local {
         self.start_query(name, input).outcome().json()
     }
 
+    /// Asks until there is an answer: the processes may still be finding out who was lost, and find each other again.
+    pub fn infer_within(&self, within: Duration, name: &str, input: &str) {
+        wait_for("a query that succeeds", within, || {
+            (self.start_query(name, input).outcome().code == Some(0)).then_some(())
+        });
+    }
+
     /// The numbers of all processes: the parties' in order, then the coordinator's.
     pub fn process_ids(&mut self) -> [u32; 4] {
         let [a, b, c] = tercet_ids::PartyId::ALL.map(Some);

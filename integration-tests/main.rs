@@ -7,3 +7,4 @@ mod golden;
 mod harness;
 mod identities;
 mod metrics;
+mod misbehaviour;
