@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, Addr, Context, Handler};
 use tercet_config::{ClientEntry, CoordinatorLimits};
-use tercet_net::{CloseReason, Connection, PeerName, Stream};
+use tercet_net::{CloseReason, Connection, PeerName, Stream, Underway};
 use tercet_wire::{
     CONTROL_MESSAGE_BYTES_MAX, ClientReply, ClientRequest, Failure, Fault, Infer, Phase, Status, decode, encode,
 };
@@ -42,6 +42,8 @@ pub struct Server {
     pub queries: Addr<Queries>,
     /// Deployments hold three models in memory each.
     pub deployments: Arc<Semaphore>,
+    /// Requests that are being answered.
+    pub underway: Underway,
 }
 
 /// One client, as far as its requests need to know.
@@ -60,6 +62,7 @@ impl Server {
             watched,
             queries,
             deployments: Arc::new(Semaphore::new(DEPLOYMENTS_MAX)),
+            underway: Underway::default(),
         }
     }
 }
@@ -136,6 +139,7 @@ async fn serve_request(mut stream: Stream, client: Client, server: Server) {
         Err(_) => Err("the request did not arrive in time: check the network to the coordinator".to_owned()),
     };
     let received = Instant::now();
+    let _underway = server.underway.begin();
     let answer = match request {
         Ok(request) => server.answer(request, received, &mut stream, &client).await,
         Err(error) => Err(Failure::new(Fault::Client, None, Phase::Admission, error)),
@@ -144,6 +148,7 @@ async fn serve_request(mut stream: Stream, client: Client, server: Server) {
     // If the client has left, nobody wants to know.
     if stream.writer.write_message(encode(&reply), usize::MAX).await.is_ok() {
         stream.writer.finish();
+        stream.writer.stopped().await;
     }
 }
 

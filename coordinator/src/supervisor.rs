@@ -4,6 +4,7 @@ use actix::{Actor, Addr, Arbiter, System};
 use tercet_config::{CoordinatorConfig, TransportConfig};
 use tercet_net::{
     CloseReason, Dialer, Endpoint, Fingerprint, Identity, Listener, Peer, PeerName, TransportSettings, TrustedPeers,
+    Underway,
 };
 use tercet_telemetry::{BuildInfo, CoordinatorMetrics, Process, Readiness, Registry, serve};
 use tercet_wire::PROTOCOL_VERSION;
@@ -31,6 +32,7 @@ pub fn run(config: CoordinatorConfig) -> Result<(), CoordinatorError> {
 struct Running {
     endpoint: Endpoint,
     queries: Addr<Queries>,
+    underway: Underway,
 }
 
 async fn supervise(config: CoordinatorConfig) -> Result<(), CoordinatorError> {
@@ -74,6 +76,8 @@ async fn supervise(config: CoordinatorConfig) -> Result<(), CoordinatorError> {
         // Whoever still waits after this time gets an error of a closed connection.
         let _ = timeout(SHUTDOWN_TIME_MAX, drained).await;
     }
+    // The last answers may still be on their way to their clients.
+    let _ = timeout(SHUTDOWN_TIME_MAX, running.underway.ended()).await;
     running.endpoint.close(CloseReason::Shutdown);
     // Lets the last packets out, and is bounded in itself by the connections' closing time.
     let _ = timeout(SHUTDOWN_TIME_MAX, running.endpoint.wait_idle()).await;
@@ -112,9 +116,14 @@ fn start(
     }
     let queries = Queries::new(watched.clone(), config.limits, config.queue, metrics).start();
     let server = Server::new(nodes, watched, queries.clone());
+    let underway = server.underway.clone();
     let clients = Clients::new(&config.clients, config.limits, server).start();
     actix::spawn(take_calls(listener, clients));
-    Ok(Running { endpoint, queries })
+    Ok(Running {
+        endpoint,
+        queries,
+        underway,
+    })
 }
 
 async fn take_calls(mut listener: Listener, clients: Addr<Clients>) {

@@ -7,7 +7,7 @@ use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
 use tercet_engine::{Links, Meter, SessionSpec, StepTraffic, run};
 use tercet_ids::{PartyId, Role, Roles, SessionId};
-use tercet_net::Cancellation;
+use tercet_net::{Cancellation, StreamWriter};
 use tercet_wire::{Opaque, PartyReport};
 
 use crate::envelope::{Query, seal_result};
@@ -48,6 +48,8 @@ pub struct Computed {
     pub sealing: Duration,
     /// Payload exchanged with each peer.
     pub traffic: [(PartyId, StepTraffic); 2],
+    /// The peers' streams, whose last frames may still be on their way.
+    pub sent: Vec<StreamWriter>,
 }
 
 /// Runs it to its end.
@@ -92,9 +94,7 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
     );
     let (keepers, secrets, links) = ([first.0, second.0], [first.1, second.1], [first.2, second.2]);
     let output = run(&spec, secrets, Links::new(links), &model.parameters, query.input)?;
-    for keeper in keepers {
-        keeper.finish();
-    }
+    let sent = keepers.into_iter().filter_map(StreamKeeper::finish).collect();
     let ran = begun.elapsed();
 
     let sealing = Instant::now();
@@ -108,6 +108,7 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
         report,
         sealing: sealing.elapsed(),
         traffic,
+        sent,
     })
 }
 

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use actix::{Actor, Addr, Context, Handler};
 use tercet_ids::PartyId;
-use tercet_net::{CloseReason, Connection, Stream};
+use tercet_net::{CloseReason, Connection, Stream, Underway};
 use tercet_wire::{Failure, Fault, NodeReply, NodeRequest, NodeState, Phase, Pong, Run, decode, encode};
 use tokio::time::timeout;
 
@@ -38,6 +38,8 @@ pub struct Server {
     pub models: Addr<Models>,
     /// The sessions.
     pub sessions: Addr<Sessions>,
+    /// Requests that are being answered.
+    pub underway: Underway,
 }
 
 impl Control {
@@ -90,6 +92,7 @@ async fn serve_request(mut stream: Stream, connection: Connection, server: Serve
         Err(_) => Err("the coordinator's request did not arrive in time: check the network between them".to_owned()),
     };
     let received = Instant::now();
+    let _underway = server.underway.begin();
     let reply = match request {
         Ok(request) => server.answer(request, received, &connection).await,
         Err(error) => {
@@ -100,6 +103,7 @@ async fn serve_request(mut stream: Stream, connection: Connection, server: Serve
     // If the coordinator is gone, so is whoever wanted to know.
     if stream.writer.write_message(encode(&reply), usize::MAX).await.is_ok() {
         stream.writer.finish();
+        stream.writer.stopped().await;
     }
 }
 

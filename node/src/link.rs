@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tercet_engine::{FrameTag, Link, LinkError};
-use tercet_net::{NetError, SessionStream};
+use tercet_net::{NetError, SessionStream, StreamWriter};
 
 /// One peer's end of a session, as the engine sees it. The engine drops it when it returns, whatever the outcome; what that
 /// means to the peer is for the [`StreamKeeper`] to say.
@@ -19,11 +19,10 @@ impl StreamKeeper {
         (StreamKeeper(shared.clone()), StreamLink(shared))
     }
 
-    /// Ends the session in good order, once the engine has returned: what was sent still arrives.
-    pub fn finish(self) {
-        if let Some(stream) = Arc::into_inner(self.0) {
-            stream.into_inner().unwrap_or_else(PoisonError::into_inner).finish();
-        }
+    /// Ends the session in good order, once the engine has returned: what was sent still arrives, as the writer tells.
+    pub fn finish(self) -> Option<StreamWriter> {
+        let stream = Arc::into_inner(self.0)?;
+        Some(stream.into_inner().unwrap_or_else(PoisonError::into_inner).finish())
     }
 }
 

@@ -8,7 +8,7 @@ use rand::TryRng;
 use rand::rngs::SysRng;
 use tercet_config::NodeLimits;
 use tercet_ids::{Nonce, PartyId, Role};
-use tercet_net::Cancellation;
+use tercet_net::{Cancellation, StreamWriter};
 use tercet_sharing::SealingKeyPair;
 use tercet_telemetry::{NodeMetrics, Outcome, Part, Traffic};
 use tercet_wire::{Done, Run};
@@ -132,8 +132,19 @@ impl Actor for Session {
             (run, result)
         };
         context.spawn(work.into_actor(self).map(move |(run, result), session, context| {
+            let (result, sent) = match result {
+                Ok((done, sent)) => (Ok(done), sent),
+                Err(error) => (Err(error), vec![]),
+            };
             session.ended(&run, result);
-            let told = async move { sessions.send(SessionEnded(id)).await };
+            // A node that is told to stop waits for its sessions, and its peers still need what it sent last. They read it or drop the
+            // stream by the session's deadline.
+            let told = async move {
+                for writer in sent {
+                    writer.stopped().await;
+                }
+                sessions.send(SessionEnded(id)).await
+            };
             context.spawn(told.into_actor(session).map(|_, _, context| context.stop()));
         }));
     }
@@ -156,7 +167,7 @@ async fn serve(
     deadline: Instant,
     services: &Arc<Services>,
     cancellation: Cancellation,
-) -> Result<Done, SessionError> {
+) -> Result<(Done, Vec<StreamWriter>), SessionError> {
     let party = services.me;
     let defect = |what| SessionError::Defect { party, what };
     let begun = Instant::now();
@@ -202,10 +213,11 @@ async fn serve(
         start,
         ..computed.report
     };
-    Ok(Done {
+    let done = Done {
         result: computed.result,
         report,
-    })
+    };
+    Ok((done, computed.sent))
 }
 
 /// The model, if it still is the one the coordinator chose the parties for, and takes the batch.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use actix::{Actor, Addr, Arbiter, System};
 use tercet_config::{NodeConfig, TransportConfig};
 use tercet_net::{
-    CloseReason, Dialer, Endpoint, Fingerprint, Identity, Peer, PeerName, TransportSettings, TrustedPeers,
+    CloseReason, Dialer, Endpoint, Fingerprint, Identity, Peer, PeerName, TransportSettings, TrustedPeers, Underway,
 };
 use tercet_sharing::SealingKeyPair;
 use tercet_telemetry::{BuildInfo, NodeMetrics, Process, Readiness, Registry, serve};
@@ -41,6 +41,7 @@ pub fn run(config: NodeConfig) -> Result<(), NodeError> {
 struct Running {
     endpoint: Endpoint,
     sessions: Addr<Sessions>,
+    underway: Underway,
 }
 
 async fn supervise(config: NodeConfig) -> Result<(), NodeError> {
@@ -93,6 +94,8 @@ async fn supervise(config: NodeConfig) -> Result<(), NodeError> {
     }
     readiness.not_ready("stopping");
     drain(&running.sessions).await;
+    // The last results may still be on their way to the coordinator.
+    let _ = timeout(SHUTDOWN_TIME_MAX, running.underway.ended()).await;
     running.endpoint.close(CloseReason::Shutdown);
     // Lets the last packets out, and is bounded in itself by the connections' closing time.
     let _ = timeout(SHUTDOWN_TIME_MAX, running.endpoint.wait_idle()).await;
@@ -151,6 +154,7 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
         metrics,
     };
     let sessions = Sessions::new(Arc::new(services)).start();
+    let underway = Underway::default();
     let server = Server {
         me,
         request_bytes_max: limits.model_bytes.max(limits.envelope_bytes) + REQUEST_FRAME_BYTES_MAX,
@@ -158,6 +162,7 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
         peers: peers.clone(),
         models: models.clone(),
         sessions: sessions.clone(),
+        underway: underway.clone(),
     };
     let control = Control::new(server).start();
     for entry in config
@@ -175,7 +180,11 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
     }
     actix::spawn(take_calls(listener, me, peers.clone(), control));
     actix::spawn(watch_readiness(readiness, models, peers));
-    Ok(Running { endpoint, sessions })
+    Ok(Running {
+        endpoint,
+        sessions,
+        underway,
+    })
 }
 
 /// Says whether the node could take a session now, until the node is stopped.

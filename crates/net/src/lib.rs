@@ -18,6 +18,7 @@ mod peer;
 mod session;
 mod stream;
 mod transport;
+mod underway;
 mod wait;
 
 pub use connection::{CloseReason, Connection};
@@ -32,4 +33,5 @@ pub use peer::{Peer, PeerName, RepeatedFingerprint, TrustedPeers};
 pub use session::SessionStream;
 pub use stream::{Stream, StreamReader, StreamWriter};
 pub use transport::{InvalidTransport, TransportSettings};
+pub use underway::{Underway, UnderwayGuard};
 pub use wait::Cancellation;

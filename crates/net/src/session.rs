@@ -4,7 +4,7 @@ use std::time::Instant;
 use bytes::Bytes;
 
 use crate::wait::{Interrupted, wait};
-use crate::{Cancellation, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, NetError, PeerName, Stream};
+use crate::{Cancellation, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, NetError, PeerName, Stream, StreamWriter};
 
 /// The frame link of one session with one peer, for a compute thread: sending and receiving block.
 ///
@@ -102,9 +102,11 @@ impl SessionStream {
         wait_for(frame, *deadline, cancellation, peer.clone())
     }
 
-    /// Ends the session in good order: what was sent still arrives.
-    pub fn finish(mut self) {
+    /// Ends the session in good order: what was sent still arrives, for as long as the endpoint is open. The writer tells when it
+    /// has ([`StreamWriter::stopped`]).
+    pub fn finish(mut self) -> StreamWriter {
         self.stream.writer.finish();
+        self.stream.writer
     }
 }
 
