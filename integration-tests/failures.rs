@@ -1,6 +1,7 @@
 //! Processes that end in mid-query: who is told, who lives on, and that the next query succeeds.
 
 use std::path::Path;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use tempfile::NamedTempFile;
@@ -11,6 +12,8 @@ use crate::harness::{Local, Running, first_samples, samples, scrape, start, wait
 /// Takes seconds on any machine, so that there is a middle to fail in.
 const LONG_MODEL: &str = "fashion_resnet20_folded";
 const LONG_SAMPLES: usize = 200;
+/// Takes long enough to be told to stop meanwhile, and less than a process waits for it.
+const MEDIUM_SAMPLES: usize = 80;
 const SHORT_MODEL: &str = "credit_mlp";
 /// The deadline of the client's configuration.
 const CLIENT_DEADLINE: Duration = Duration::from_secs(30);
@@ -98,4 +101,33 @@ fn a_coordinator_that_is_killed_in_mid_query_fails_it_and_may_come_back() {
         .unwrap_or_else(|failure| panic!("{failure}"));
     local.infer(SHORT_MODEL, &samples(SHORT_MODEL));
     assert_eq!(local.process_ids()[..3], nodes[..3]);
+}
+
+#[test]
+fn a_process_that_is_told_to_stop_finishes_what_it_has() {
+    let (mut local, _) = deployed();
+    let input = first_samples(LONG_MODEL, MEDIUM_SAMPLES);
+    for process in [Some(PartyId::Cloud), None] {
+        let query = local.start_query(LONG_MODEL, &input.path().display().to_string());
+        wait_for_work(&local, process.map_or("coordinator", PartyId::name), &query);
+        terminate(local.deployment.process(process).id());
+        let report = query.outcome().json();
+        assert_eq!(report["batch"], MEDIUM_SAMPLES);
+        let status = wait_for("the process to leave", CLIENT_DEADLINE, || {
+            local.deployment.process(process).ended()
+        });
+        assert_eq!(status.code(), Some(0), "{process:?}");
+        local
+            .deployment
+            .restart(process)
+            .unwrap_or_else(|failure| panic!("{failure}"));
+        local.infer(SHORT_MODEL, &samples(SHORT_MODEL));
+    }
+}
+
+/// Asks a process to stop, as a service manager does.
+fn terminate(process: u32) {
+    let script = format!("kill -TERM {process}");
+    let told = Command::new("sh").args(["-c", &script]).status().expect("a shell");
+    assert!(told.success());
 }
