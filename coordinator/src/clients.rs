@@ -8,7 +8,8 @@ use actix::{Actor, Addr, Context, Handler};
 use tercet_config::{ClientEntry, CoordinatorLimits};
 use tercet_net::{CloseReason, Connection, PeerName, Stream, Underway};
 use tercet_wire::{
-    CONTROL_MESSAGE_BYTES_MAX, ClientReply, ClientRequest, Failure, Fault, Infer, Phase, Status, decode, encode,
+    CONTROL_MESSAGE_BYTES_MAX, ClientReply, ClientRequest, Described, Failure, Fault, Infer, ModelName, Phase, Status,
+    decode, encode,
 };
 use tokio::sync::{Semaphore, watch};
 use tokio::time::timeout;
@@ -162,7 +163,7 @@ impl Server {
     ) -> Result<ClientReply, Failure> {
         let snapshot = self.watched.borrow().clone();
         match request {
-            ClientRequest::Describe { model } => describe(model, &snapshot).await.map(ClientReply::Described),
+            ClientRequest::Describe { model } => self.describe(model, &snapshot).await.map(ClientReply::Described),
             ClientRequest::ListModels => Ok(ClientReply::Models(served(&snapshot.holdings()))),
             ClientRequest::Deploy(_) if !client.may_deploy => {
                 let sentence = format_args!(
@@ -190,6 +191,32 @@ impl Server {
                 }))
             }
             ClientRequest::Infer(infer) => self.infer(infer, received, stream, client).await,
+        }
+    }
+
+    /// Describes a model. A node may have been restarted since it was last heard of: the first request over its old connection finds out,
+    /// and is made again once the node is back in its place.
+    async fn describe(&self, model: ModelName, before: &Snapshot) -> Result<Described, Failure> {
+        let failure = match describe(model.clone(), before).await {
+            Err(failure) if failure.fault == Fault::Peer => failure,
+            described => return described,
+        };
+        let Some((party, lost)) = failure
+            .party
+            .and_then(|party| Some((party, before.connection(party)?.id())))
+        else {
+            return Err(failure);
+        };
+        let is_back = |snapshot: &Arc<Snapshot>| {
+            let connection = snapshot.connection(party);
+            connection.is_some_and(|connection| connection.id() != lost) && snapshot.unready().is_none()
+        };
+        let mut watched = self.watched.clone();
+        let settled = timeout(SETTLE_TIME_MAX, watched.wait_for(is_back)).await;
+        let now = settled.ok().and_then(Result::ok).map(|now| now.clone());
+        match now {
+            Some(now) => describe(model, &now).await,
+            None => Err(failure),
         }
     }
 

@@ -4,8 +4,8 @@ mod world;
 
 use std::time::Duration;
 
-use tercet_ids::PartyId;
-use tercet_wire::{ClientReply, ClientRequest, Failure, Fault, NodeReply, NodeRequest, Phase};
+use tercet_ids::{PartyId, PlanDigest};
+use tercet_wire::{ClientReply, ClientRequest, Failure, Fault, Model, NodeReply, NodeRequest, Opaque, Phase};
 use world::{Told, World, deploy, done, infer, model, name};
 
 fn failure(reply: ClientReply) -> Failure {
@@ -93,6 +93,36 @@ async fn a_party_that_is_lost_fails_the_query_at_once_and_may_come_back() {
 }
 
 #[tokio::test]
+async fn a_description_that_finds_a_node_restarted_waits_for_it() {
+    let described = || Model {
+        digest: PlanDigest::of(b"plan"),
+        ..model()
+    };
+    let mut world = World::start(move |_, request| {
+        matches!(request, NodeRequest::Describe { .. }).then(|| NodeReply::Described {
+            model: described(),
+            plan: Opaque::from(b"plan".to_vec()),
+            batch_max: 4,
+        })
+    })
+    .await;
+    for party in PartyId::ALL {
+        world.serve(party, vec![described()]).await;
+    }
+    world.keep_silent(PartyId::Auditor);
+    let asked = world.ask_later(ClientRequest::Describe {
+        model: described().name,
+    });
+    world
+        .told_of(|request| matches!(request, NodeRequest::Describe { .. }), 3)
+        .await;
+    world.lose(PartyId::Auditor).await;
+    world.bring_back(PartyId::Auditor).await;
+    let reply = asked.await.expect("the client does not panic");
+    assert!(matches!(reply, ClientReply::Described(_)), "{reply:?}");
+}
+
+#[tokio::test]
 async fn a_query_waits_for_nodes_that_are_finding_each_other() {
     let world = World::start(|_, request| matches!(request, NodeRequest::Run(_)).then(done)).await;
     world.link(PartyId::Cloud, false).await;
@@ -148,7 +178,7 @@ async fn a_model_is_served_by_all_or_by_none() {
     let mut world = World::start(move |party, request| match request {
         NodeRequest::Load(_) if party == PartyId::Auditor => Some(NodeReply::Failed(refused.clone())),
         NodeRequest::Load(load) => Some(NodeReply::Loaded {
-            digest: tercet_ids::PlanDigest::of(load.plan.as_slice()),
+            digest: PlanDigest::of(load.plan.as_slice()),
         }),
         NodeRequest::Discard { .. } => Some(NodeReply::Discarded),
         _ => None,
