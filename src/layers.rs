@@ -45,7 +45,7 @@ pub struct IntegerRun {
     pub excesses: Vec<LayerExcess>,
 }
 
-/// Runs the plan in the clear and compares it, step by step, with `floats`.
+/// Runs the plan in the clear and compares it, step by step, with `floats`, which may be of the first samples only.
 pub fn integer_run(plan: &Plan, parameters: &Parameters, encoded: &Encoded, floats: &[Vec<f64>]) -> IntegerRun {
     let mut run = IntegerRun {
         revealed: vec![Integers::new(Vec::new()); plan.outputs.len()],
@@ -80,8 +80,13 @@ fn layer_error(step: &Step, integers: &[i64], floats: &[f64]) -> LayerError {
     LayerError {
         layer: step.source.clone(),
         operation: step.op.name(),
-        max_abs_error: errors.fold(0.0, f64::max),
-        largest: floats.iter().map(|number| number.abs()).fold(0.0, f64::max),
+        // A border that never wins a maximum is infinite on real numbers.
+        max_abs_error: errors.filter(|error| error.is_finite()).fold(0.0, f64::max),
+        largest: floats
+            .iter()
+            .map(|number| number.abs())
+            .filter(|number| number.is_finite())
+            .fold(0.0, f64::max),
     }
 }
 

@@ -6,7 +6,6 @@ use tercet_import::{Compiled, FloatReference, Model};
 use tercet_plan::{Array, Output};
 
 use crate::arguments::Reveal;
-use crate::batches;
 use crate::compare::as_revealed;
 use crate::compile::{self, output_names};
 use crate::exit::{ExitCode, Failure};
@@ -45,26 +44,8 @@ pub fn revealed(
     match reveal {
         // Labels are compared with the largest of the model's own numbers.
         None | Some(Reveal::Label) => Ok(plain),
-        Some(Reveal::Logits | Reveal::Probabilities) => floats(compiled, inputs),
+        Some(Reveal::Logits | Reveal::Probabilities) => compiled.float_outputs(inputs).map_err(compile::failure),
     }
-}
-
-/// The outputs in floats, computed from the values that the plan reveals.
-fn floats(compiled: &Compiled, inputs: &[Array]) -> Result<Vec<Array>, Failure> {
-    let steps = compiled.float_steps(inputs).map_err(compile::failure)?;
-    let samples = batches::samples(&compiled.plan.inputs, inputs);
-    let outputs = compiled.plan.outputs.iter().map(|output| {
-        let mut numbers = steps[output.value.0 as usize].clone();
-        output.decode.apply(&output.shape, &mut numbers);
-        let leading = output.batched.then_some(samples);
-        let shape = leading
-            .into_iter()
-            .chain(output.shape.iter().map(|&size| size as usize))
-            .collect();
-        let numbers = numbers.into_iter().map(|number| number as f32).collect();
-        Array::new(shape, numbers).map_err(|reason| Failure::new(ExitCode::Internal, reason))
-    });
-    outputs.collect()
 }
 
 /// The files of the command line, or else the plain outputs.

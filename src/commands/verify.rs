@@ -17,6 +17,9 @@ use crate::reference;
 use crate::report::QueryReport;
 use crate::table::Table;
 
+/// Samples whose values are compared layer by layer; those of a large batch would not fit the memory.
+const LAYER_SAMPLES: usize = 32;
+
 /// Three ways to run a model, side by side.
 #[derive(Serialize)]
 pub struct VerifyReport {
@@ -75,7 +78,7 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
 
     let integer = {
         let _progress = Progress::start("running the integer oracle");
-        let floats = compiled.float_steps(&inputs).map_err(compile::failure)?;
+        let floats = compiled.float_steps(&inputs, LAYER_SAMPLES).map_err(compile::failure)?;
         integer_run(plan, &compiled.parameters, &encoded, &floats)
     };
     let integer_outputs = plan

@@ -1,10 +1,10 @@
 //! From a model and samples to a plan.
 
 use ndarray::ArrayD;
-use tercet_plan::{Array, Decode, Parameters, Plan};
+use tercet_plan::{Array, Parameters, Plan};
 
 use crate::error::ImportError;
-use crate::graph::{Graph, GraphOutput, Op, softmax};
+use crate::graph::{Graph, Op};
 use crate::lower::StepOrigin;
 use crate::options::{DEFAULT_MARGIN_BITS, Options};
 use crate::planner::magnitude::magnitudes;
@@ -149,21 +149,42 @@ fn expected(graph: &Graph, samples: &[Vec<ArrayD<f64>>]) -> Vec<Vec<f64>> {
 }
 
 impl Compiled {
-    /// What each step of the plan would hold if it were computed on real numbers, samples outermost: to be compared with
-    /// the step's integers divided by `2^fraction_bits`.
+    /// What each step of the plan would hold if it were computed on real numbers, for the first `samples` of the inputs, samples
+    /// outermost: to be compared with the step's integers divided by `2^fraction_bits`. Infinite where a border never wins a maximum.
     ///
     /// # Errors
     /// When the inputs do not fit the model.
-    pub fn float_steps(&self, inputs: &[Array]) -> Result<Vec<Vec<f64>>, ImportError> {
+    pub fn float_steps(&self, inputs: &[Array], samples: usize) -> Result<Vec<Vec<f64>>, ImportError> {
         self.model.check_samples(inputs)?;
         let mut steps = vec![Vec::new(); self.origins.len()];
-        for sample in self.model.split(inputs)? {
+        for sample in self.model.split(&self.model.first_samples(inputs, samples)?)? {
             let values = self.graph.evaluate(&sample);
             for (numbers, origin) in steps.iter_mut().zip(&self.origins) {
                 numbers.extend(values[origin.node.0].iter().map(|x| x / origin.unit));
             }
         }
         Ok(steps)
+    }
+
+    /// The outputs in the form that the plan reveals, computed on real numbers.
+    ///
+    /// # Errors
+    /// When the inputs do not fit the model.
+    pub fn float_outputs(&self, inputs: &[Array]) -> Result<Vec<Array>, ImportError> {
+        self.model.check_samples(inputs)?;
+        let samples = self.model.batch(inputs);
+        let numbers = expected(&self.graph, &self.model.split(inputs)?);
+        let outputs = self.plan.outputs.iter().zip(numbers);
+        let outputs = outputs.map(|(output, mut numbers)| {
+            output.decode.apply(&output.shape, &mut numbers);
+            let leading = output.batched.then_some(samples).into_iter();
+            let shape = leading.chain(output.shape.iter().map(|&size| size as usize)).collect();
+            Ok(Array::new(
+                shape,
+                numbers.into_iter().map(|number| number as f32).collect(),
+            )?)
+        });
+        outputs.collect()
     }
 }
 
@@ -174,10 +195,8 @@ fn check_translation(model: &Model, graph: &Graph, samples: &[Array]) -> Result<
     let split = model.split(&samples)?;
     let found = expected(graph, &split);
     for ((output, mut numbers), stated) in graph.outputs.iter().zip(found).zip(&stated) {
-        let size = numbers.len() / split.len();
-        for sample in numbers.chunks_mut(size) {
-            decode(output, sample);
-        }
+        let shape: Vec<u32> = output.shape.iter().map(|&size| size as u32).collect();
+        output.decode.apply(&shape, &mut numbers);
         let stated = stated.data().iter().map(|&x| f64::from(x));
         let error = largest_difference(&numbers, stated);
         if error.is_nan() || (error > FLOAT_TOLERANCE && !is_approximate(graph)) {
@@ -235,19 +254,4 @@ fn largest_difference(found: &[f64], wanted: impl Iterator<Item = f64>) -> f64 {
         .zip(wanted)
         .map(|(found, wanted)| (found - wanted).abs() / size)
         .fold(0.0, f64::max)
-}
-
-/// The client's last computation on one sample.
-fn decode(output: &GraphOutput, numbers: &mut [f64]) {
-    match output.decode {
-        Decode::Identity | Decode::Label => {}
-        Decode::Sigmoid => numbers.iter_mut().for_each(|x| *x = 1.0 / (1.0 + (-*x).exp())),
-        Decode::Softmax { axis } | Decode::LogSoftmax { axis } => {
-            let array =
-                ArrayD::from_shape_vec(output.shape.clone(), numbers.to_vec()).expect("an output has its shape");
-            let logarithm = matches!(output.decode, Decode::LogSoftmax { .. });
-            let result = softmax(&array, axis as usize, logarithm);
-            numbers.iter_mut().zip(&result).for_each(|(number, x)| *number = *x);
-        }
-    }
 }

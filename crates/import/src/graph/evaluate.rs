@@ -260,8 +260,7 @@ pub(super) fn pool(
     })
 }
 
-/// Softmax or its logarithm along an axis.
-pub fn softmax(array: &ArrayD<f64>, axis: usize, logarithm: bool) -> ArrayD<f64> {
+fn softmax(array: &ArrayD<f64>, axis: usize, logarithm: bool) -> ArrayD<f64> {
     let mut result = array.clone();
     for mut lane in result.lanes_mut(Axis(axis)) {
         let largest = lane.fold(f64::NEG_INFINITY, |a, &b| a.max(b));

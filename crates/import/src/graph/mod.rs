@@ -10,7 +10,7 @@ mod interval;
 use std::sync::Arc;
 
 pub use curve::Curve;
-pub use evaluate::{conv, dense, softmax};
+pub use evaluate::{conv, dense};
 use ndarray::ArrayD;
 use tercet_plan::{ConvGeometry, Decode, Window};
 
