@@ -36,14 +36,21 @@ pub struct Prepared {
     ring: RingKind,
 }
 
+/// Where ports are looked for: below those that the system gives to sockets that only dial, which would take one between here and its use.
+const PORTS: std::ops::Range<u16> = 20_000..32_000;
+
 fn free_udp() -> SocketAddr {
-    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("it has an address")
+    free(std::net::UdpSocket::bind)
 }
 
 fn free_tcp() -> SocketAddr {
-    let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("it has an address")
+    free(std::net::TcpListener::bind)
+}
+
+fn free<S>(bind: impl Fn(SocketAddr) -> std::io::Result<S>) -> SocketAddr {
+    let address = || SocketAddr::from(([127, 0, 0, 1], rand::rng().random_range(PORTS)));
+    let mut tried = std::iter::repeat_with(address).take(200);
+    tried.find(|address| bind(*address).is_ok()).expect("a free port")
 }
 
 fn settings() -> TransportSettings {
