@@ -1,4 +1,4 @@
-//! Tests with real processes.
+//! Tests of the whole: real processes of the program, and the engine over QUIC.
 
 mod bad_inputs;
 mod differing_model;
@@ -8,3 +8,4 @@ mod harness;
 mod identities;
 mod metrics;
 mod misbehaviour;
+mod quic;

@@ -1,8 +1,12 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
+use tercet_ids::Role;
+use tercet_plan::cost::StepCost;
 use tercet_plan::testkit::samples;
 use tercet_plan::{Encoded, Integers, Parameters, Plan, oracle};
 use tercet_ring::RingKind;
+
+use super::SessionRun;
 
 /// A plan with parameters and inputs, to be run by any means and compared with the oracle.
 pub struct Case {
@@ -30,6 +34,37 @@ pub fn cases(ring: RingKind, batch: u32, seed: u64) -> Vec<Case> {
 }
 
 impl Case {
+    /// Compares a run with the oracle, and what it cost with what the plan declares, step by step.
+    ///
+    /// # Panics
+    /// When a party failed, or anything differs.
+    pub fn check_run(&self, run: &SessionRun) {
+        self.check(&run.outputs(self.plan.ring()));
+        let [dealer, first, second] = [Role::Dealer, Role::Evaluator0, Role::Evaluator1].map(|role| {
+            let report = run
+                .report(role)
+                .as_ref()
+                .unwrap_or_else(|error| panic!("{}: the {role} failed: {error}", self.name));
+            &report.meter.steps
+        });
+        for (index, declared) in self.plan.cost(self.inputs.batch).steps.into_iter().enumerate() {
+            let metered = StepCost {
+                rounds: first[index].rounds,
+                e0_to_e1: first[index].online_sent,
+                e1_to_e0: second[index].online_sent,
+                dealt: dealer[index].dealt_sent,
+                multiply_adds: declared.multiply_adds,
+            };
+            assert_eq!(metered, declared, "{}: step {index}", self.name);
+            assert_eq!(second[index].rounds, declared.rounds);
+            assert_eq!(
+                (second[index].online_received, first[index].online_received),
+                (declared.e0_to_e1, declared.e1_to_e0)
+            );
+            assert_eq!(second[index].dealt_received, declared.dealt);
+        }
+    }
+
     /// Compares what a client rebuilt, output by output, with the oracle: equal but for the error that the revealed step allows.
     ///
     /// # Panics

@@ -17,6 +17,13 @@ use crate::session::{InputShare, Model, Report, SessionSpec, run};
 /// Stands for the digest of any plan: parties of a world never disagree on it.
 const DIGEST: PlanDigest = PlanDigest([7; 32]);
 
+/// Every pair once.
+const PARTY_PAIRS: [[PartyId; 2]; 3] = [
+    [PartyId::ClientProxy, PartyId::Cloud],
+    [PartyId::ClientProxy, PartyId::Auditor],
+    [PartyId::Cloud, PartyId::Auditor],
+];
+
 /// What the three parties got out of a session.
 pub struct SessionRun {
     /// Who played what.
@@ -69,7 +76,7 @@ impl World {
         self.run_shares(plan, models, inputs.batch, self.share_inputs(plan, inputs), roles)
     }
 
-    /// Runs a validated plan on the parties' shares of a client's inputs, in the parties' order.
+    /// Runs a validated plan on the parties' shares of a client's inputs, in the parties' order, over links in memory.
     pub fn run_shares(
         &self,
         plan: &Plan,
@@ -78,40 +85,55 @@ impl World {
         inputs: [InputShare; 3],
         roles: Roles,
     ) -> SessionRun {
-        let spec = |me| {
-            let binding = self.binding(DIGEST, batch, roles);
-            SessionSpec {
-                id: binding.session,
-                plan: Arc::new(plan.clone()),
-                digest: DIGEST,
-                batch,
-                roles,
-                me,
-                nonces: binding.nonces,
-                deadline: self.deadline(),
-            }
-        };
-        let [dealer_first, first_dealer] = self.connect(self.deadline(), Role::Dealer, Role::Evaluator0);
-        let [dealer_second, second_dealer] = self.connect(self.deadline(), Role::Dealer, Role::Evaluator1);
-        let [first_second, second_first] = self.connect(self.deadline(), Role::Evaluator0, Role::Evaluator1);
-        let mut ends = [
-            Some([(Role::Evaluator0, dealer_first), (Role::Evaluator1, dealer_second)]),
-            Some([(Role::Dealer, first_dealer), (Role::Evaluator1, first_second)]),
-            Some([(Role::Dealer, second_dealer), (Role::Evaluator0, second_first)]),
-        ];
-        let mut inputs = inputs.map(Some);
+        let deadline = self.deadline();
+        let connect = |one: PartyId, other: PartyId| self.connect(deadline, roles.role(one), roles.role(other));
+        self.run_over(plan, models, batch, inputs, roles, connect)
+    }
+
+    /// The same over any links: `connect` gives both ends of the connection between two parties.
+    pub fn run_over(
+        &self,
+        plan: &Plan,
+        models: &[Model; 3],
+        batch: u32,
+        inputs: [InputShare; 3],
+        roles: Roles,
+        mut connect: impl FnMut(PartyId, PartyId) -> [Box<dyn Link>; 2],
+    ) -> SessionRun {
+        let mut ends: [Vec<(PartyId, Box<dyn Link>)>; 3] = [vec![], vec![], vec![]];
+        for [one, other] in PARTY_PAIRS {
+            let [near, far] = connect(one, other);
+            ends[one.index()].push((other, near));
+            ends[other.index()].push((one, far));
+        }
+        let mut ends = ends.into_iter();
+        let mut inputs = inputs.into_iter();
         thread::scope(|scope| {
             let parties = PartyId::ALL.map(|me| {
-                let links = ends[roles.role(me) as usize].take().expect("each role is played once");
-                let links = links.map(|(role, link): (Role, Box<dyn Link>)| (roles.party(role), link));
+                let links = ends.next().expect("one set of links a party");
+                let links = links.try_into().ok().expect("one link a peer");
                 let secrets = me.peers().map(|peer| (peer, self.pair_secret(me, peer)));
-                let input = inputs[me.index()].take().expect("each party runs once");
-                let (spec, model) = (spec(me), &models[me.index()]);
+                let input = inputs.next().expect("one share a party");
+                let (spec, model) = (self.spec(plan, batch, roles, me), &models[me.index()]);
                 scope.spawn(move || run(&spec, secrets, Links::new(links), model, input))
             });
             let reports = parties.map(|party| party.join().expect("a party panicked"));
             SessionRun { roles, reports }
         })
+    }
+
+    fn spec(&self, plan: &Plan, batch: u32, roles: Roles, me: PartyId) -> SessionSpec {
+        let binding = self.binding(DIGEST, batch, roles);
+        SessionSpec {
+            id: binding.session,
+            plan: Arc::new(plan.clone()),
+            digest: DIGEST,
+            batch,
+            roles,
+            me,
+            nonces: binding.nonces,
+            deadline: self.deadline(),
+        }
     }
 
     fn models_over<R: Ring>(&self, plan: &Plan, parameters: &Parameters) -> [ModelShare<R>; 3] {
