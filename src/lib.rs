@@ -12,6 +12,7 @@ pub mod deployment;
 pub mod exit;
 mod files;
 mod layers;
+mod local;
 pub mod npy;
 mod output;
 mod progress;

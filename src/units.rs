@@ -3,7 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A round-trip time: `200us`, `20ms`, `0.1s`.
+/// A round-trip time: `200us`, `20ms`, `0.1s`; a bare number is milliseconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RoundTrip(pub Duration);
 
@@ -11,7 +11,7 @@ impl FromStr for RoundTrip {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let units = [("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
+        let units = [("", 1e-3), ("us", 1e-6), ("ms", 1e-3), ("s", 1.0)];
         let seconds = quantity(text, &units).filter(|&seconds| seconds <= 3600.0);
         let seconds =
             seconds.ok_or_else(|| format!("`{text}` is not a time; write for example 200us, 20ms or 0.1s"))?;
@@ -19,7 +19,7 @@ impl FromStr for RoundTrip {
     }
 }
 
-/// Bits per second: `100Mbit`, `10Gbit`.
+/// Bits per second: `100Mbit`, `10Gbit`; a bare number is Mbit.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Bandwidth {
     /// Bytes a second.
@@ -30,7 +30,8 @@ impl FromStr for Bandwidth {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let bits = quantity(text, &[("kbit", 1e3), ("Mbit", 1e6), ("Gbit", 1e9)]).filter(|&bits| bits > 0.0);
+        let units = [("", 1e6), ("kbit", 1e3), ("Mbit", 1e6), ("Gbit", 1e9)];
+        let bits = quantity(text, &units).filter(|&bits| bits > 0.0);
         let bits = bits.ok_or_else(|| format!("`{text}` is not a bandwidth; write for example 100Mbit or 10Gbit"))?;
         Ok(Bandwidth {
             bytes_per_second: bits / 8.0,
@@ -97,7 +98,8 @@ mod tests {
         assert_eq!("20ms".parse(), Ok(RoundTrip(Duration::from_millis(20))));
         assert_eq!("0.2s".parse(), Ok(RoundTrip(Duration::from_millis(200))));
         assert_eq!("50us".parse(), Ok(RoundTrip(Duration::from_micros(50))));
-        for wrong in ["", "20", "ms", "-1ms", "20m", "NaNs", "infs", "20 years"] {
+        assert_eq!("20".parse(), Ok(RoundTrip(Duration::from_millis(20))));
+        for wrong in ["", "ms", "-1ms", "20m", "NaNs", "infs", "20 years"] {
             assert!(wrong.parse::<RoundTrip>().is_err(), "{wrong}");
         }
         assert_eq!(
@@ -106,7 +108,8 @@ mod tests {
                 bytes_per_second: 12.5e6
             })
         );
-        for wrong in ["", "0Mbit", "100", "100MB"] {
+        assert_eq!("100".parse::<Bandwidth>(), "100Mbit".parse());
+        for wrong in ["", "0Mbit", "100MB"] {
             assert!(wrong.parse::<Bandwidth>().is_err(), "{wrong}");
         }
     }

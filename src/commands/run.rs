@@ -6,15 +6,12 @@ use crate::arguments::RunArguments;
 use crate::commands::save_outputs;
 use crate::compare::compare;
 use crate::compile;
-use crate::deployment::Deployment;
 use crate::exit::Failure;
 use crate::files::{self, INPUT};
+use crate::local::ask_locally;
 use crate::output::Report;
-use crate::progress::Progress;
-use crate::query::{Connection, measure};
 use crate::reference;
 use crate::report::QueryReport;
-use crate::usage::Usage;
 
 /// What the run gave and cost.
 #[derive(Serialize)]
@@ -35,23 +32,7 @@ pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain)?;
 
-    let directory = tempfile::tempdir()
-        .map_err(|reason| Failure::machine(format!("cannot make a temporary directory: {reason}")))?;
-    let mut deployment = Deployment::start(directory.path())?;
-    let connection = Connection::open(&deployment.client_config()?)?;
-    let served = {
-        let _progress = Progress::start(format!("sharing {name} with the three parties"));
-        connection.deploy(&name, &compiled.plan, &compiled.parameters)?;
-        connection.describe(&name)?
-    };
-    let _progress = Progress::start(format!("asking {name}"));
-    if arguments.repeat > 1 {
-        connection.ask(&served, &inputs)?;
-    }
-    let before = Usage::of(&deployment);
-    let (outputs, mut query) = measure(&connection, &served, &inputs, arguments.repeat)?;
-    Usage::of(&deployment).since(&before, &mut query);
-    deployment.check()?;
+    let (outputs, mut query) = ask_locally(&name, &compiled, &inputs, arguments.repeat)?;
     query.plaintext_ms = Some(plaintext_ms);
     query.comparison = Some(compare(&compiled.plan.outputs, &outputs, &expected.outputs)?);
     query.reference = Some(expected.kind);

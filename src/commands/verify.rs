@@ -6,13 +6,12 @@ use tercet_plan::Array;
 use crate::arguments::{Format, VerifyArguments};
 use crate::compare::{Comparison, as_revealed, compare};
 use crate::compile;
-use crate::deployment::Deployment;
 use crate::exit::{ExitCode, Failure};
 use crate::files::{self, INPUT};
 use crate::layers::{LayerError, LayerExcess, integer_run};
+use crate::local::ask_locally;
 use crate::output::{Report, present};
 use crate::progress::Progress;
-use crate::query::{Connection, measure};
 use crate::reference;
 use crate::report::QueryReport;
 use crate::table::Table;
@@ -85,15 +84,7 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
         .decode(encoded.batch, &integer.revealed)
         .map_err(|error| Failure::new(ExitCode::Internal, error))?;
 
-    let directory = tempfile::tempdir()
-        .map_err(|reason| Failure::machine(format!("cannot make a temporary directory: {reason}")))?;
-    let deployment = Deployment::start(directory.path())?;
-    let connection = Connection::open(&deployment.client_config()?)?;
-    let (private_outputs, mut query) = {
-        let _progress = Progress::start(format!("asking {name} privately"));
-        connection.deploy(&name, plan, &compiled.parameters)?;
-        measure(&connection, &connection.describe(&name)?, &inputs, 1)?
-    };
+    let (private_outputs, mut query) = ask_locally(&name, &compiled, &inputs, 1)?;
     let against = |outputs| compare(&plan.outputs, outputs, &expected.outputs);
     let private = against(&private_outputs)?;
     query.plaintext_ms = Some(plaintext_ms);
