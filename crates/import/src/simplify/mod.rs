@@ -2,6 +2,7 @@
 //! merged, activations fused, repetitions and dead nodes dropped.
 
 mod affine;
+mod intern;
 mod linear;
 mod moves;
 mod nonlinear;
@@ -15,6 +16,7 @@ const PASSES_MAX: usize = 64;
 
 /// A graph that computes the same.
 pub fn simplify(mut graph: Graph) -> Graph {
+    intern::share_equal_constants(&mut graph);
     for _ in 0..PASSES_MAX {
         let before = fingerprint(&graph);
         graph = pass(&graph);
@@ -40,6 +42,8 @@ struct Rewriter {
     uses: Vec<usize>,
     /// Nodes by operation and shape.
     existing: HashMap<String, NodeId>,
+    /// What operations of the old graph, over operands in the new one, were rewritten to.
+    rewritten: HashMap<String, NodeId>,
 }
 
 fn pass(old: &Graph) -> Graph {
@@ -52,13 +56,20 @@ fn pass(old: &Graph) -> Graph {
         },
         uses: vec![],
         existing: HashMap::new(),
+        rewritten: HashMap::new(),
     };
     let mut new_ids: Vec<Option<NodeId>> = vec![None; old.nodes.len()];
     for (index, node) in old.nodes.iter().enumerate().filter(|(index, _)| live[*index]) {
         let op = node
             .op
             .map(|id| new_ids[id.0].expect("operands come first and are live"));
-        let new = rewriter.rewrite(&node.source, &node.shape, op);
+        // Rewriting makes new constants, so what is equal has to be found before.
+        let key = format!("{} {:?}", op.key(), node.shape);
+        let new = match rewriter.rewritten.get(&key) {
+            Some(&same) => same,
+            None => rewriter.rewrite(&node.source, &node.shape, op),
+        };
+        rewriter.rewritten.insert(key, new);
         rewriter.uses[new.0] += uses[index];
         new_ids[index] = Some(new);
     }

@@ -175,6 +175,7 @@ impl Translator<'_> {
                 let gate = self.piecewise(of, clip, source);
                 self.gated(of, gate, 1.0 / 6.0, source)
             }
+            "Ln" => self.log_softmax(of, source)?,
             "Silu" => {
                 let gate = self.graph.push(source, shape, Op::Sigmoid(of));
                 self.gated(of, gate, 1.0, source)
@@ -183,6 +184,22 @@ impl Translator<'_> {
         };
         self.define(OutletId::new(node.id, 0), source, result);
         Ok(())
+    }
+
+    /// The front end writes the logarithm of softmax in two steps.
+    fn log_softmax(&mut self, of: NodeId, source: &str) -> Result<NodeId, String> {
+        let node = self.graph.node(of).clone();
+        match node.op {
+            Op::Softmax {
+                of,
+                axis,
+                logarithm: false,
+            } => {
+                let logarithm = true;
+                Ok(self.graph.push(source, node.shape, Op::Softmax { of, axis, logarithm }))
+            }
+            _ => Err("logarithms are not computed on shares".to_owned()),
+        }
     }
 
     fn gated(&mut self, of: NodeId, gate: NodeId, factor: f64, source: &str) -> NodeId {

@@ -222,7 +222,7 @@ impl Translator<'_> {
             "Softmax" | "LogSoftmax" => self.softmax(node, &source),
             name if name.starts_with("Reduce<") => self.reduce(node, &source),
             "Cast" => self.cast(node, operands),
-            "Identity" => {
+            "Identity" | "Dropout" => {
                 let same = operands.first().cloned().ok_or("an identity of nothing")?;
                 self.known.insert(outlet, same);
                 Ok(())
