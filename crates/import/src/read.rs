@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -168,6 +169,27 @@ impl Port {
 impl fmt::Debug for Model {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Model({:?} -> {:?})", self.inputs, self.outputs)
+    }
+}
+
+/// Runs the front end on what may be a damaged model, which it can panic on. A panic is an error of the model.
+pub(crate) fn guarded<T>(run: impl FnOnce() -> TractResult<T>) -> Result<T, String> {
+    match catch_unwind(AssertUnwindSafe(run)) {
+        Ok(result) => result.map_err(|cause| describe(&cause)),
+        Err(_) => Err("the front end stumbles over it".to_owned()),
+    }
+}
+
+/// Where and why, in one line.
+pub(crate) fn describe(error: &TractError) -> String {
+    let chain: Vec<String> = error
+        .chain()
+        .map(|cause| cause.to_string().replace('\n', " "))
+        .collect();
+    match (chain.first(), chain.last()) {
+        (Some(first), Some(last)) if first != last => format!("{first}: {last}"),
+        (Some(first), _) => first.clone(),
+        _ => String::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use tercet_plan::Array;
 use tract_onnx::prelude::*;
 
 use crate::error::ImportError;
-use crate::read::{Model, root_cause};
+use crate::read::{Model, describe, guarded};
 
 /// Prepared for one batch size.
 type Prepared = Arc<TypedRunnableModel>;
@@ -89,10 +89,7 @@ impl FloatReference {
         });
         let shapes: Vec<Vec<usize>> = shapes.collect();
         let typed = self.model.typed(&shapes)?;
-        typed
-            .into_optimized()
-            .and_then(TypedModel::into_runnable)
-            .map_err(failed)
+        guarded(|| typed.into_optimized()?.into_runnable()).map_err(failed)
     }
 }
 
@@ -102,22 +99,24 @@ fn run_once(model: &Prepared, inputs: &[Array]) -> Result<Vec<Array>, ImportErro
         let kind = model.model().input_fact(index)?.datum_type;
         Ok(tensor.cast_to_dt(kind)?.into_owned().into_tvalue())
     });
-    let tensors: TVec<TValue> = tensors.collect::<TractResult<_>>().map_err(failed)?;
-    let outputs = model.run(tensors).map_err(failed)?;
+    let tensors: TVec<TValue> = tensors
+        .collect::<TractResult<_>>()
+        .map_err(|cause| failed(describe(&cause)))?;
+    let outputs = guarded(|| model.run(tensors)).map_err(failed)?;
     let arrays = outputs.iter().map(|output| {
         let numbers = output.cast_to::<f32>()?;
         let view = numbers.to_plain_array_view::<f32>()?;
         Ok((view.shape().to_vec(), view.iter().copied().collect()))
     });
-    let arrays: Vec<(Vec<usize>, Vec<f32>)> = arrays.collect::<TractResult<_>>().map_err(failed)?;
+    let arrays: Vec<(Vec<usize>, Vec<f32>)> = arrays
+        .collect::<TractResult<_>>()
+        .map_err(|cause| failed(describe(&cause)))?;
     arrays
         .into_iter()
         .map(|(shape, data)| Ok(Array::new(shape, data)?))
         .collect()
 }
 
-fn failed(cause: TractError) -> ImportError {
-    ImportError::Reference {
-        cause: root_cause(&cause),
-    }
+fn failed(cause: String) -> ImportError {
+    ImportError::Reference { cause }
 }

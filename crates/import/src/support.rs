@@ -8,7 +8,7 @@ use tract_onnx::tract_hir::infer::Factoid;
 use tract_onnx::tract_hir::internal::DimLike;
 
 use crate::error::UnsupportedNode;
-use crate::read::Model;
+use crate::read::{Model, guarded};
 
 /// Operators that are computed on secret values.
 const SUPPORTED: &[&str] = &[
@@ -119,15 +119,15 @@ impl Model {
 
     /// Shapes of values by name, as far as they can be told in spite of unknown operators.
     fn output_shapes(&self, inputs: &[Option<Vec<usize>>]) -> HashMap<String, Vec<usize>> {
-        let Ok(parsed) = onnx().parse(&self.proto, self.directory.as_deref()) else {
-            return HashMap::new();
-        };
+        guarded(|| self.output_shapes_by_front_end(inputs)).unwrap_or_default()
+    }
+
+    fn output_shapes_by_front_end(&self, inputs: &[Option<Vec<usize>>]) -> TractResult<HashMap<String, Vec<usize>>> {
+        let parsed = onnx().parse(&self.proto, self.directory.as_deref())?;
         let mut model = parsed.model;
         for (port, shape) in self.inputs().iter().zip(inputs) {
             if let (Some(shape), Some(outlet)) = (shape, parsed.outlets_by_name.get(&port.name)) {
-                let fact = InferenceFact::new().with_shape(shape.as_slice());
-                // A shape that is refused leaves the node's shape unnamed, no more.
-                let _ = model.set_outlet_fact(*outlet, fact);
+                model.set_outlet_fact(*outlet, InferenceFact::new().with_shape(shape.as_slice()))?;
             }
         }
         // Inference stops at the first operator it does not know; what it found until then is kept.
@@ -141,9 +141,9 @@ impl Model {
                 .collect::<Option<Vec<usize>>>()
         };
         let named = parsed.outlets_by_name.iter();
-        named
+        Ok(named
             .filter_map(|(name, outlet)| Some((name.clone(), shape(outlet)?)))
-            .collect()
+            .collect())
     }
 }
 

@@ -38,7 +38,9 @@ pub fn magnitudes(
             origin: Origin::Calibrated { margin_bits },
         });
         // A value that was zero in all samples may still be something.
-        let calibrated = calibrated.filter(|bound| bound.most > 0.0 && bound.most < proven.most);
+        // Inputs may be anything in their range, whatever the samples are.
+        let input = matches!(node.op, Op::Input(_));
+        let calibrated = calibrated.filter(|bound| !input && bound.most > 0.0 && bound.most < proven.most);
         let mut bound = calibrated.unwrap_or(proven);
         if let Op::Pad { of, fill, .. } = &node.op
             && !fill.is_finite()

@@ -15,11 +15,11 @@ use ndarray::{ArrayD, Axis};
 use tract_onnx::prelude::*;
 use tract_onnx::tract_core::ops::binary::TypedBinOp;
 use tract_onnx::tract_core::ops::element_wise::ElementWiseOp;
-use tract_onnx::tract_hir::internal::{Factoid, TypedOp};
+use tract_onnx::tract_hir::internal::{Factoid, TypedOp, bail};
 
 use crate::error::{ImportError, UnsupportedNode};
 use crate::graph::{Constant, Graph, GraphInput, GraphOutput, NodeId, Op, Term};
-use crate::read::{Model, root_cause};
+use crate::read::{Model, describe, guarded};
 use crate::support;
 
 use tercet_plan::Decode;
@@ -47,46 +47,30 @@ struct Translator<'a> {
 type Translated = Result<(), String>;
 
 impl Model {
-    /// The front end's typed model at batch one.
+    /// The front end's typed model for inputs of these shapes.
     pub(crate) fn typed(&self, shapes: &[Vec<usize>]) -> Result<TypedModel, ImportError> {
-        let inconsistent = |cause: TractError| ImportError::Inconsistent {
-            cause: describe(&cause),
-        };
-        let parsed = onnx()
-            .parse(&self.proto, self.directory.as_deref())
-            .map_err(inconsistent)?;
+        guarded(|| self.typed_by_front_end(shapes)).map_err(|cause| ImportError::Inconsistent { cause })
+    }
+
+    fn typed_by_front_end(&self, shapes: &[Vec<usize>]) -> TractResult<TypedModel> {
+        let parsed = onnx().parse(&self.proto, self.directory.as_deref())?;
         if let Some(input) = parsed.unresolved_inputs.first() {
-            return Err(ImportError::Inconsistent {
-                cause: format!("a node uses `{input}`, which nothing defines"),
-            });
+            bail!("a node uses `{input}`, which nothing defines");
         }
         let mut model = parsed.model;
-        let outlets: Vec<OutletId> = self
-            .inputs()
-            .iter()
-            .map(|input| parsed.outlets_by_name[&input.name])
-            .collect();
-        model.set_input_outlets(&outlets).map_err(inconsistent)?;
-        for (port, (outlet, shape)) in self.inputs().iter().zip(outlets.iter().zip(shapes)) {
-            let kind = model
-                .outlet_fact(*outlet)
-                .map_err(inconsistent)?
-                .datum_type
-                .concretize();
+        let outlets = self.inputs().iter().map(|input| parsed.outlets_by_name[&input.name]);
+        let outlets: Vec<OutletId> = outlets.collect();
+        model.set_input_outlets(&outlets)?;
+        for (outlet, shape) in outlets.iter().zip(shapes) {
+            let kind = model.outlet_fact(*outlet)?.datum_type.concretize();
             let kind = kind.unwrap_or(DatumType::F32);
-            model
-                .set_outlet_fact(*outlet, InferenceFact::dt_shape(kind, shape.as_slice()))
-                .map_err(|cause| ImportError::Inconsistent {
-                    cause: format!("input `{}`: {}", port.name, root_cause(&cause)),
-                })?;
+            model.set_outlet_fact(*outlet, InferenceFact::dt_shape(kind, shape.as_slice()))?;
         }
         // Declared output shapes often name another batch than one.
-        for outlet in model.output_outlets().map_err(inconsistent)?.to_vec() {
-            model
-                .set_outlet_fact(outlet, InferenceFact::default())
-                .map_err(inconsistent)?;
+        for outlet in model.output_outlets()?.to_vec() {
+            model.set_outlet_fact(outlet, InferenceFact::default())?;
         }
-        model.into_typed().map_err(inconsistent)
+        model.into_typed()
     }
 
     /// Translates the typed model.
@@ -106,19 +90,6 @@ impl Model {
         }
         translator.outputs(self)?;
         Ok(translator.graph)
-    }
-}
-
-fn describe(error: &TractError) -> String {
-    let chain: Vec<String> = error
-        .chain()
-        .map(|cause| cause.to_string().replace('\n', " "))
-        .collect();
-    // The first says where, the last says why.
-    match (chain.first(), chain.last()) {
-        (Some(first), Some(last)) if first != last => format!("{first}: {last}"),
-        (Some(first), _) => first.clone(),
-        _ => String::new(),
     }
 }
 
@@ -200,7 +171,7 @@ impl Translator<'_> {
             })
             .collect();
         let constants = constants.filter(|constants| !constants.is_empty())?;
-        let results = node.op.eval_out_of_plan(constants).ok()??;
+        let results = guarded(|| node.op.eval_out_of_plan(constants)).ok()??;
         Some(results.into_iter().map(TValue::into_arc_tensor).collect())
     }
 
