@@ -80,6 +80,17 @@ impl Model {
             .iter()
             .map(|output| port(output).map_err(malformed))
             .collect::<Result<_, _>>()?;
+        let results = graph.node.iter().flat_map(|node| &node.output);
+        let mut defined: HashSet<&str> = results.map(String::as_str).collect();
+        defined.extend(&constants);
+        defined.extend(graph.input.iter().map(|input| input.name.as_str()));
+        if let Some(output) = graph
+            .output
+            .iter()
+            .find(|output| !defined.contains(output.name.as_str()))
+        {
+            return Err(malformed(format!("nothing defines its output `{}`", output.name)));
+        }
         Ok(Model {
             proto: Arc::new(proto),
             directory: None,

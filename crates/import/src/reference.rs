@@ -47,10 +47,16 @@ impl FloatReference {
         if let Some(prepared) = self.prepared(batch) {
             return run_once(&prepared, inputs);
         }
+        self.run_one_by_one(inputs)
+    }
+
+    /// The model's outputs for a batch, each sample by itself.
+    pub(crate) fn run_one_by_one(&self, inputs: &[Array]) -> Result<Vec<Array>, ImportError> {
         let one = self.prepared(1).ok_or_else(|| ImportError::Reference {
             cause: "it cannot be prepared for one sample".to_owned(),
         })?;
         let mut joined: Vec<(Vec<usize>, Vec<f32>)> = Vec::new();
+        let batch = self.model.batch(inputs);
         for index in 0..batch {
             let sample: Vec<Array> = self.model.sample(inputs, index)?;
             for (slot, output) in run_once(&one, &sample)?.into_iter().enumerate() {

@@ -130,6 +130,15 @@ fn models_that_contradict_themselves() {
 }
 
 #[test]
+fn models_that_mix_samples() {
+    let onnx = vectors().node("ReduceMean", &["m"], "a", &[ints("axes", &[0])]);
+    let onnx = onnx.node("Sub", &["m", "a"], "y", &[]);
+    let error = refusal(&onnx, &inputs());
+    assert!(matches!(error, ImportError::MixesBatch), "{error}");
+    assert_sentence(&error);
+}
+
+#[test]
 fn samples_that_do_not_fit() {
     let onnx = vectors();
     let shape = refusal(&onnx, &[samples(&[5, 7], -1.0, 1.0)]);

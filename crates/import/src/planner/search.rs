@@ -136,7 +136,15 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
             largest: 0.0,
         });
     };
-    let trace = oracle::run(plan, &lowered.parameters, &encoded);
+    let mut revealed = vec![Vec::new(); plan.outputs.len()];
+    oracle::walk(plan, &lowered.parameters, &encoded, |id, integers| {
+        for (output, numbers) in plan.outputs.iter().zip(&mut revealed) {
+            if output.value == id {
+                let unit = (-f64::from(plan.value(id).fraction_bits)).exp2();
+                *numbers = integers.iter().map(|&v| v as f64 * unit).collect();
+            }
+        }
+    });
     let batch = encoded.batch as usize;
     let mut result = Agreement {
         samples: batch,
@@ -145,9 +153,7 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
         largest: 0.0,
     };
     let mut agreeing = vec![true; batch];
-    for ((output, integers), expected) in plan.outputs.iter().zip(trace.revealed(plan)).zip(task.expected) {
-        let unit = (-f64::from(plan.value(output.value).fraction_bits)).exp2();
-        let numbers: Vec<f64> = integers.iter().map(|&v| v as f64 * unit).collect();
+    for ((output, numbers), expected) in plan.outputs.iter().zip(&revealed).zip(task.expected) {
         let size = numbers.len() / batch;
         for (sample, agrees) in agreeing.iter_mut().enumerate() {
             let found = &numbers[sample * size..(sample + 1) * size];
@@ -156,8 +162,8 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
                 result.largest_error = result.largest_error.max((found - wanted).abs());
                 result.largest = result.largest.max(wanted.abs());
             }
-            *agrees &=
-                decisions(output.decode, &output.shape, found) == decisions(output.decode, &output.shape, wanted);
+            let decided = |numbers| decisions(output.decode, &output.shape, numbers);
+            *agrees &= decided(found) == decided(wanted);
         }
     }
     result.decisions = agreeing.iter().filter(|&&agrees| agrees).count() as f64 / batch as f64;
