@@ -1,8 +1,6 @@
 //! Queries of LeNet's shapes with random weights: three nodes and a coordinator as processes on loopback, a client in this one.
 //! `cargo bench -p tercet-node --bench query [-- QUERIES]`.
 
-mod lenet;
-
 use std::fmt::Write as _;
 use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
@@ -15,7 +13,7 @@ use tercet_client::{Answer, Client, ClientSettings};
 use tercet_config::{CoordinatorConfig, NodeConfig};
 use tercet_ids::{PartyId, Role};
 use tercet_net::{Identity, TransportSettings};
-use tercet_plan::testkit::random_parameters;
+use tercet_plan::testkit::{lenet, random_parameters};
 use tercet_plan::{Array, Plan};
 use tercet_ring::RingKind;
 use tercet_sharing::SealingKeyPair;
@@ -55,7 +53,7 @@ async fn measure(queries: usize) {
     let deployment = Deployment::start();
     let client = deployment.client().await;
     for (ring, batch) in [(RingKind::Z32, 1), (RingKind::Z64, 1), (RingKind::Z32, 32)] {
-        let plan = lenet::plan(ring);
+        let plan = lenet(ring);
         let parameters = random_parameters(&plan, 4, &mut StdRng::seed_from_u64(1));
         client.deploy("lenet", &plan, &parameters).await.expect("deployed");
         let model = client.describe("lenet").await.expect("described");

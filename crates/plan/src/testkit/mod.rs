@@ -2,8 +2,10 @@
 
 mod builder;
 mod draw;
+mod lenet;
 mod samples;
 
 pub use builder::PlanBuilder;
 pub use draw::{random_inputs, random_parameters};
+pub use lenet::lenet;
 pub use samples::{Sample, samples};

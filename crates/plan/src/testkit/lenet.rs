@@ -1,14 +1,15 @@
-//! LeNet's shapes.
+//! A plan of LeNet's shapes, for benchmarks of whole sessions.
 
-use tercet_plan::testkit::PlanBuilder;
-use tercet_plan::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Window};
 use tercet_ring::RingKind;
+
+use super::PlanBuilder;
+use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Window};
 
 /// Fractional bits of inputs, weights and activations.
 const FRACTION: u8 = 8;
 
 /// Convolution 20@5x5, pool, convolution 50@5x5, pool, dense 500, dense 10; ReLU after each but the last.
-pub fn plan(ring: RingKind) -> Plan {
+pub fn lenet(ring: RingKind) -> Plan {
     let mut plan = PlanBuilder::new(ring);
     let comparison = match ring {
         RingKind::Z32 => Comparison { bits: 26, drop: 5 },
