@@ -1,6 +1,6 @@
 //! The index of the largest element along the last axis, of equal ones the first.
 //!
-//! A tournament of [`contest`](super::contest)s, as in max pooling, whose winners carry their index along: public before the first level, masked after
+//! A tournament of `contest`s, as in max pooling, whose winners carry their index along: public before the first level, masked after
 //! it. Values stay at full scale, and those of the last winner are never computed.
 //!
 //! Rounds and bytes of a level: those of its contest; one round more with one index for each group each way, and one value unless the

@@ -1,7 +1,7 @@
 //! Max pooling: of each window the largest `floor(x / 2^shift)`, zero among the candidates when a ReLU follows.
 //!
-//! A tournament of [`contest`](super::contest)s: `y = sum over candidates of w_i t_i` with winner bits w, the products fused with the truncation as in
-//! [`select`](super::select). Windows of up to four elements need one level; the winners of an earlier level are masked afresh, at full
+//! A tournament of `contest`s: `y = sum over candidates of w_i t_i` with winner bits w, the products fused with the truncation as in
+//! `select.rs`. Windows of up to four elements need one level; the winners of an earlier level are masked afresh, at full
 //! scale, and only the last level truncates.
 //!
 //! Rounds and bytes of a level: those of its contest; one round more with one element for each group each way; dealt for each candidate three

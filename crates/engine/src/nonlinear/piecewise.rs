@@ -6,7 +6,7 @@
 //! y = slope_0 t + offset_0 + sum over i of b_i ((slope_i - slope_{i-1}) t + offset_i - offset_{i-1})
 //! ```
 //!
-//! All knots are compared at once, with the one mask r; the products of bits and t come with the truncation, see [`super::select`].
+//! All knots are compared at once, with the one mask r; the products of bits and t come with the truncation, see `select.rs`.
 //! Rounds and bytes: those of the comparison; one round more with one element each way; dealt for t one element and `shift` bits, for each
 //! knot two elements and `shift` bits. Error: one unit of t times the slope, and at a knot what the comparison's ignored bits allow.
 

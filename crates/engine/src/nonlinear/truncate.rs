@@ -1,6 +1,6 @@
 //! Truncation: an opened `x = m - r` with |x| < 2^(l-2) becomes a masked `t`, `floor(x / 2^shift)` or one more. Never anything else.
 //!
-//! Local work: the evaluators' shares of t, linear in `r >> shift` and msb(r), which the dealer deals; see [`super::select`].
+//! Local work: the evaluators' shares of t, linear in `r >> shift` and msb(r), which the dealer deals; see `select.rs`.
 //! Exchange: the shares under a fresh mask. Rounds and bytes: one round, one element each way; one element and `shift` bits dealt.
 //! With `shift` 0 it is exact for every x, and only masks afresh.
 
