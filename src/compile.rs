@@ -81,6 +81,7 @@ pub fn failure(error: ImportError) -> Failure {
         ImportError::SampleShape { .. }
         | ImportError::SampleCount { .. }
         | ImportError::SampleNotFinite { .. }
+        | ImportError::SampleNotWhole { .. }
         | ImportError::SampleOutOfRange { .. } => ExitCode::Input,
         ImportError::FaultyPlan(_) | ImportError::FaultyParameters(_) | ImportError::FaultyGraph { .. } => {
             ExitCode::Internal

@@ -66,6 +66,12 @@ pub enum ImportError {
         /// The input.
         input: String,
     },
+    /// The model takes whole numbers.
+    #[error("input `{input}` takes whole numbers but a sample holds others; round them")]
+    SampleNotWhole {
+        /// The input.
+        input: String,
+    },
     /// Neither samples nor an input range.
     #[error("the size of the model's values is unknown; give calibration samples or an input range")]
     NothingToBoundBy,

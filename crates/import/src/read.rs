@@ -31,6 +31,8 @@ pub struct Port {
     pub shape: Vec<Option<usize>>,
     /// Whether the first axis is the batch: open, or of size one.
     pub batched: bool,
+    /// Whether the numbers are whole.
+    pub whole: bool,
 }
 
 impl Model {
@@ -131,6 +133,10 @@ fn port(info: &ValueInfoProto) -> Result<Port, String> {
         name: info.name.clone(),
         shape,
         batched,
+        whole: !matches!(
+            kind,
+            DataType::Undefined | DataType::Float | DataType::Double | DataType::Float16 | DataType::Bfloat16
+        ),
     })
 }
 

@@ -45,6 +45,11 @@ impl Model {
                     input: port.name.clone(),
                 });
             }
+            if port.whole && sample.data().iter().any(|x| x.fract() != 0.0) {
+                return Err(ImportError::SampleNotWhole {
+                    input: port.name.clone(),
+                });
+            }
         }
         Ok(())
     }

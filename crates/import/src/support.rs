@@ -59,6 +59,7 @@ const SUPPORTED: &[&str] = &[
     "Sum",
     "Swish",
     "Tanh",
+    "Tile",
     "Transpose",
     "Unsqueeze",
 ];

@@ -436,6 +436,12 @@ fn moves_of_elements() {
             .constant("fill", &[], &[0.5])
             .node("Pad", &["x", "pads", "fill"], "y", &[]),
     );
+    for mode in ["reflect", "edge"] {
+        let pads = images().integers("pads", &[0, 0, 1, 2, 0, 1, 0, 3]);
+        check_images(&pads.node("Pad", &["x", "pads"], "y", &[text("mode", mode)]));
+    }
+    let tile = images().integers("times", &[1, 2, 1, 3]);
+    check_images(&tile.node("Tile", &["x", "times"], "y", &[]));
     check_images(
         &images()
             .node("Identity", &["x"], "i", &[])
@@ -540,4 +546,33 @@ fn a_layer_used_twice_is_computed_once() {
         .iter()
         .filter(|step| matches!(step.op, Op::Piecewise { .. }));
     assert_eq!(activations.count(), 1);
+}
+
+#[test]
+fn slopes_of_chained_activations_stay_exact_and_leave_room() {
+    let mut onnx = vectors()
+        .opset(14)
+        .weight("w", &[6, 6])
+        .node("MatMul", &["x", "w"], "v0", &[]);
+    for (index, operator) in ["LeakyRelu", "LeakyRelu", "HardSwish", "HardSwish", "LeakyRelu"]
+        .iter()
+        .enumerate()
+    {
+        let (from, to) = (format!("v{index}"), format!("v{}", index + 1));
+        onnx = onnx.node(operator, &[&from], &to, &[]);
+    }
+    let inputs = [samples(&[5, 6], -4.0, 4.0)];
+    check_on(&onnx.model(), &inputs, RingChoice::Wide, TOLERANCE);
+    // Four slopes of 0.1 make one of 0.0001.
+    let mut flat = vectors();
+    for (index, name) in ["a", "b", "c", "d"].iter().enumerate() {
+        let from = ["x", "a", "b", "c"][index];
+        flat = flat.node("LeakyRelu", &[from], name, &[float("alpha", 0.1)]);
+    }
+    check_on(
+        &flat.model(),
+        &[samples(&[5, 6], -300.0, 300.0)],
+        RingChoice::Wide,
+        TOLERANCE,
+    );
 }

@@ -103,8 +103,33 @@ impl Lowering<'_> {
         })
     }
 
-    /// A sum of products, opened.
+    /// A sum of products, opened. Operands that are finer than activations have to be, because of their slopes, are made coarser if
+    /// they leave no room for it.
     fn linear(&mut self, id: NodeId, terms: &[FloatTerm]) -> Result<Held, ImportError> {
+        match self.linear_as_is(id, terms) {
+            Err(ImportError::DoesNotFit { .. }) if self.coarsen(terms)? => self.linear_as_is(id, terms),
+            result => result,
+        }
+    }
+
+    /// Brings operands to the activations' scale; says whether there were any to bring.
+    fn coarsen(&mut self, terms: &[FloatTerm]) -> Result<bool, ImportError> {
+        let mut any = false;
+        for of in terms.iter().flat_map(FloatTerm::operands) {
+            let held = self.masked(of)?;
+            let fraction = self.activation_bits(held.unit);
+            let shift = self.value(held).fraction_bits.saturating_sub(fraction);
+            if shift > 0 {
+                let truncate = Op::Truncate { of: held.id, shift };
+                let coarser = self.step(of, held.unit, truncate, fraction, Form::Masked)?;
+                self.masked[of.0] = Some(coarser);
+                any = true;
+            }
+        }
+        Ok(any)
+    }
+
+    fn linear_as_is(&mut self, id: NodeId, terms: &[FloatTerm]) -> Result<Held, ImportError> {
         let terms = self.products_in_one_unit(id, terms)?;
         let mut unit = None;
         let mut product_fraction: Option<u8> = None;
@@ -165,6 +190,10 @@ impl Lowering<'_> {
             return Err(self.does_not_fit(id, available + excess.max(1), available));
         }
         let fraction = fraction as u8;
+        let (needed, available) = (self.bits(id, unit, fraction), i32::from(self.scales.ring_bits) - 2);
+        if needed > available {
+            return Err(self.does_not_fit(id, needed, available));
+        }
         let mut lowered = Vec::with_capacity(terms.len());
         for term in &terms {
             lowered.push(self.term(id, term, unit, fraction)?);

@@ -16,6 +16,9 @@ use crate::error::ImportError;
 use crate::graph::{Graph, NodeId, Op as FloatOp, Term};
 use crate::planner::magnitude::Magnitude;
 
+/// Smaller units than 2^-UNIT_BITS_MAX are turned into fractional bits. Others are left, since it takes a step.
+const UNIT_BITS_MAX: f64 = 6.0;
+
 /// How numbers are represented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Scales {
@@ -109,6 +112,7 @@ pub fn lower(
     };
     for index in 0..graph.nodes.len() {
         let held = lowering.node(NodeId(index))?;
+        let held = lowering.in_moderate_unit(NodeId(index), held)?;
         lowering.natural[index] = Some(held);
     }
     for output in &graph.outputs {
@@ -191,7 +195,7 @@ impl Lowering<'_> {
         let held = match value.form {
             Form::Masked => natural,
             Form::Opened => {
-                let shift = value.fraction_bits.saturating_sub(self.scales.activation_bits);
+                let shift = value.fraction_bits.saturating_sub(self.activation_bits(natural.unit));
                 let fraction = value.fraction_bits - shift;
                 let of = natural.id;
                 self.step(id, natural.unit, Op::Truncate { of, shift }, fraction, Form::Masked)?
@@ -199,6 +203,27 @@ impl Lowering<'_> {
         };
         self.masked[id.0] = Some(held);
         Ok(held)
+    }
+
+    /// Fractional bits that make values in a unit as fine as activations are to be.
+    fn activation_bits(&self, unit: f64) -> u8 {
+        let bits = f64::from(self.scales.activation_bits) + unit.log2().round();
+        bits.clamp(0.0, f64::from(self.scales.ring_bits - 2)) as u8
+    }
+
+    /// The powers of two of a small unit as fractional bits, which is a matter of names.
+    fn in_moderate_unit(&mut self, id: NodeId, held: Held) -> Result<Held, ImportError> {
+        let finer = -held.unit.log2().ceil();
+        let (fraction, form) = (self.value(held).fraction_bits, self.value(held).form);
+        let fits = f64::from(fraction) + finer < f64::from(self.scales.ring_bits);
+        if finer < UNIT_BITS_MAX || !fits {
+            return Ok(held);
+        }
+        let same = Op::Combine {
+            terms: vec![(held.id, 1)],
+            constant: 0,
+        };
+        self.step(id, held.unit * finer.exp2(), same, fraction + finer as u8, form)
     }
 
     /// Bits an integer needs for the node's values in a unit at a scale, |v| < 2^bits. Rounding may add some units.

@@ -8,6 +8,8 @@ use crate::graph::{Curve, NodeId};
 
 /// Slopes that are multiples of the smallest one up to here are whole numbers in a suitable unit.
 const SLOPE_RATIO_MAX: f64 = 128.0;
+/// Bits of the flattest slope of a curve that has no common unit.
+const SLOPE_PRECISION_BITS: f64 = 7.0;
 /// Compared bits up to which a comparison takes two rounds.
 const TWO_ROUND_BITS: i32 = 25;
 /// On the 64-bit ring a threshold may move by 2^-THRESHOLD_BITS, to save a round.
@@ -20,8 +22,8 @@ impl Lowering<'_> {
         let slope_unit = slope_unit(curve);
         let (unit, slope_bits) = match slope_unit {
             Some(slope) => (held.unit * slope, 0),
-            None if curve.is_homogeneous() => (held.unit, self.scales.slope_bits),
-            None => (1.0, self.scales.slope_bits),
+            None if curve.is_homogeneous() => (held.unit, self.slope_bits(curve)),
+            None => (1.0, self.slope_bits(&curve.in_units(held.unit, 1.0))),
         };
         let curve = curve.in_units(held.unit, unit);
         // On the narrow ring the slopes' bits come out of those of the operand.
@@ -30,7 +32,7 @@ impl Lowering<'_> {
         } else {
             0
         };
-        let target = self.scales.activation_bits.saturating_sub(spare).max(4);
+        let target = self.activation_bits(held.unit).saturating_sub(spare).max(4);
         let shift = fraction.saturating_sub(target);
         let truncated = fraction - shift;
         let result = truncated + slope_bits;
@@ -64,11 +66,20 @@ impl Lowering<'_> {
         self.step(id, unit, op, result, Form::Masked)
     }
 
+    /// As many fractional bits as the flattest slope needs to be as exact as the others, within reason.
+    fn slope_bits(&self, curve: &Curve) -> u8 {
+        let usual = self.scales.slope_bits;
+        let slopes = curve.slopes.iter().map(|slope| slope.abs());
+        let flattest = slopes.filter(|&slope| slope > 0.0).fold(1.0, f64::min);
+        let needed = (-flattest.log2()).ceil() + SLOPE_PRECISION_BITS;
+        usual.max(needed.min(f64::from(2 * usual)) as u8)
+    }
+
     pub(super) fn max_pool(&mut self, id: NodeId, of: NodeId, window: Window, relu: bool) -> Result<Held, ImportError> {
         let held = self.natural(of);
         let value = self.value(held);
         let fraction = value.fraction_bits;
-        let shift = fraction.saturating_sub(self.scales.activation_bits);
+        let shift = fraction.saturating_sub(self.activation_bits(held.unit));
         let largest = (1_u64 << value.bound.bits) - 1;
         let comparison = self.comparison(of, held, largest, shift)?;
         let op = Op::MaxPool {
@@ -84,7 +95,7 @@ impl Lowering<'_> {
     pub(super) fn arg_max(&mut self, id: NodeId, of: NodeId) -> Result<Held, ImportError> {
         let held = self.natural(of);
         let value = self.value(held);
-        let drop = value.fraction_bits.saturating_sub(self.scales.activation_bits);
+        let drop = value.fraction_bits.saturating_sub(self.activation_bits(held.unit));
         let largest = (1_u64 << value.bound.bits) - 1;
         let comparison = self.comparison(of, held, largest, drop)?;
         let op = Op::ArgMax {

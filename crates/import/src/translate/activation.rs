@@ -15,6 +15,9 @@ impl Translator<'_> {
     pub(super) fn binary(&mut self, name: &str, node: &TypedNode, source: &str) -> Translated {
         let outlet = OutletId::new(node.id, 0);
         let whole = self.tract_shape(outlet)?;
+        if name == "Div" && node.outputs[0].fact.datum_type.is_integer() {
+            return Err("division of whole numbers, which rounds, is not supported; divide in float".to_owned());
+        }
         // Shapes have equal rank; a leading one can be dropped from all or none.
         let shape = super::canonical(&whole).to_vec();
         let drops = shape.len() < whole.len();

@@ -36,18 +36,8 @@ impl Translator<'_> {
             self.graph
                 .push(source, result.clone(), Op::Concat { of, axis: op.axis })
         } else if let Some(op) = node.op_as::<Pad>() {
-            let PadMode::Constant(fill) = &op.mode else {
-                return Err("only constant borders are supported; use mode constant".to_owned());
-            };
-            let fill = fill.cast_to_scalar::<f32>().map_err(|cause| cause.to_string())?;
             let of = self.whole_operand(node, 0, source)?;
-            let pad = Op::Pad {
-                of,
-                before: op.pads.iter().map(|pad| pad.0).collect(),
-                after: op.pads.iter().map(|pad| pad.1).collect(),
-                fill: f64::from(fill),
-            };
-            self.graph.push(source, result.clone(), pad)
+            self.bordered(of, op, &result, source)?
         } else if node.op_is::<MultiBroadcastTo>() {
             let mut of = self.whole_operand(node, 0, source)?;
             let mut shape = self.graph.shape(of).to_vec();
@@ -65,6 +55,36 @@ impl Translator<'_> {
         };
         self.define(outlet, source, moved);
         Ok(())
+    }
+
+    fn bordered(&mut self, of: NodeId, op: &Pad, result: &[usize], source: &str) -> Result<NodeId, String> {
+        if let PadMode::Constant(fill) = &op.mode {
+            let fill = fill.cast_to_scalar::<f32>().map_err(|cause| cause.to_string())?;
+            let pad = Op::Pad {
+                of,
+                before: op.pads.iter().map(|pad| pad.0).collect(),
+                after: op.pads.iter().map(|pad| pad.1).collect(),
+                fill: f64::from(fill),
+            };
+            return Ok(self.graph.push(source, result.to_vec(), pad));
+        }
+        // Borders that repeat or mirror what is there are joined from slices of it, axis by axis.
+        let mut of = of;
+        for (axis, &(before, after)) in op.pads.iter().enumerate() {
+            let shape = self.graph.shape(of).to_vec();
+            let last = shape[axis] - 1;
+            let places = (0..before + shape[axis] + after).map(|place| {
+                let inside = place as isize - before as isize;
+                match op.mode {
+                    PadMode::Reflect => (last as isize - (last as isize - inside.abs()).abs()) as usize,
+                    _ => inside.clamp(0, last as isize) as usize,
+                }
+            });
+            if before + after > 0 {
+                of = self.picked(of, axis, &places.collect::<Vec<usize>>(), source);
+            }
+        }
+        Ok(of)
     }
 
     fn moved(&mut self, of: NodeId, from: usize, to: usize, source: &str) -> NodeId {
@@ -150,19 +170,25 @@ impl Translator<'_> {
             .map(|index| usize::try_from(index).ok().filter(|&index| index < shape[axis]))
             .collect::<Option<_>>()
             .ok_or("an index is outside of the axis")?;
-        let mut one = shape.clone();
-        one[axis] = 1;
-        let mut slices = Vec::with_capacity(places.len());
-        for place in places {
+        Ok(self.picked(of, axis, &places, source))
+    }
+
+    /// The elements at these places along an axis, neighbours in one slice.
+    fn picked(&mut self, of: NodeId, axis: usize, places: &[usize], source: &str) -> NodeId {
+        let shape = self.graph.shape(of).to_vec();
+        let mut slices = Vec::new();
+        for run in places.chunk_by(|a, b| a + 1 == *b) {
             let mut start = vec![0; shape.len()];
-            start[axis] = place;
-            slices.push(self.sliced(of, start, vec![1; shape.len()], &one, source));
+            start[axis] = run[0];
+            let mut some = shape.clone();
+            some[axis] = run.len();
+            slices.push(self.sliced(of, start, vec![1; shape.len()], &some, source));
         }
         if let &[slice] = slices.as_slice() {
-            return Ok(slice);
+            return slice;
         }
         let mut joined = shape;
-        joined[axis] = slices.len();
-        Ok(self.graph.push(source, joined, Op::Concat { of: slices, axis }))
+        joined[axis] = places.len();
+        self.graph.push(source, joined, Op::Concat { of: slices, axis })
     }
 }
