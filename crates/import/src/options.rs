@@ -18,7 +18,7 @@ pub struct Options {
 }
 
 /// Three bits, a factor of eight: a value that exceeds its bound gives a wrong answer with no warning, and a hundred samples see
-/// little of a distribution's tail. A bit more costs about four per cent of a comparison, a bit less no round.
+/// little of a distribution's tail. A bit more is one more bit to compare and, on the 32-bit ring, one less of precision.
 pub const DEFAULT_MARGIN_BITS: u8 = 3;
 
 /// Which ring to compute in.

@@ -44,6 +44,7 @@ const SUPPORTED: &[&str] = &[
     "Neg",
     "Pad",
     "Pow",
+    "ReduceMax",
     "ReduceMean",
     "ReduceSum",
     "Relu",
@@ -187,7 +188,6 @@ fn advice(operator: &str) -> &'static str {
         | "LayerNormalization"
         | "InstanceNormalization"
         | "GroupNormalization"
-        | "ReduceMax"
         | "ReduceL2"
         | "LRN" => "functions of this kind are not computed on shares; use BatchNormalization and Relu",
         "LSTM" | "GRU" | "RNN" | "Loop" | "Scan" | "If" => {

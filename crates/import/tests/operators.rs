@@ -576,3 +576,23 @@ fn slopes_of_chained_activations_stay_exact_and_leave_room() {
         TOLERANCE,
     );
 }
+
+#[test]
+fn the_place_of_the_largest() {
+    for (axis, keep) in [(1, 0), (1, 1), (2, 0)] {
+        let onnx = Onnx::new(&[-1, 4, 6]).node("ArgMax", &["x"], "y", &[int("axis", axis), int("keepdims", keep)]);
+        check(&onnx.model(), &[samples(&[5, 4, 6], -2.0, 2.0)], 0.0);
+    }
+}
+
+#[test]
+fn gates_and_means() {
+    let base = vectors().weight("w", &[6, 6]).node("MatMul", &["x", "w"], "m", &[]);
+    check_vectors(&base.clone().node("Mean", &["x", "m", "x"], "y", &[]));
+    let swish = base
+        .node("Sigmoid", &["m"], "s", &[])
+        .node("Mul", &["m", "s"], "y", &[]);
+    // The curve's error is weighed by |m|, which is below 12.
+    check(&swish.model(), &[samples(&[5, 6], -2.0, 2.0)], 12.0 * 0.004);
+    check_images(&images().node("ReduceMax", &["x"], "y", &[ints("axes", &[1, 3])]));
+}

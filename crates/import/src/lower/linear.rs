@@ -130,12 +130,12 @@ impl Lowering<'_> {
     }
 
     fn linear_as_is(&mut self, id: NodeId, terms: &[FloatTerm]) -> Result<Held, ImportError> {
-        let terms = self.products_in_one_unit(id, terms)?;
+        self.bring_products_to_one_unit(terms)?;
         let mut unit = None;
         let mut product_fraction: Option<u8> = None;
         let mut highest = 0;
         let mut weights_limit = i32::MAX;
-        for term in &terms {
+        for term in terms {
             let mut fractions = 0;
             let mut product_unit = 1.0;
             for of in term.operands() {
@@ -160,7 +160,7 @@ impl Lowering<'_> {
             (None, Some((of, factor))) => self.masked(of)?.unit * factor,
             (None, None) => 1.0,
         };
-        for term in &terms {
+        for term in terms {
             if let Some((weight, of)) = weight_of(term) {
                 let held = of.map(|of| self.masked(of)).transpose()?;
                 let (factor, fraction) = held.map_or((1.0, 0), |held| (held.unit, self.value(held).fraction_bits));
@@ -195,7 +195,7 @@ impl Lowering<'_> {
             return Err(self.does_not_fit(id, needed, available));
         }
         let mut lowered = Vec::with_capacity(terms.len());
-        for term in &terms {
+        for term in terms {
             lowered.push(self.term(id, term, unit, fraction)?);
         }
         self.step(id, unit, Op::Linear(lowered), fraction, Form::Opened)
@@ -246,11 +246,11 @@ impl Lowering<'_> {
                 }
             }
             FloatTerm::Product { left, right } => {
-                let (left, right) = self.factors(id, *left, *right, fraction)?;
+                let (left, right) = self.factors(*left, *right, fraction)?;
                 Term::Product { left, right }
             }
             FloatTerm::MatMul { left, right } => {
-                let (left, right) = self.factors(id, *left, *right, fraction)?;
+                let (left, right) = self.factors(*left, *right, fraction)?;
                 Term::MatMul { left, right }
             }
             FloatTerm::Bias(bias) => Term::Bias(self.parameter(id, bias, 1.0 / unit, fraction)?),
@@ -272,13 +272,7 @@ impl Lowering<'_> {
     }
 
     /// Two factors whose scales add up to that of the sum.
-    fn factors(
-        &mut self,
-        _id: NodeId,
-        left: NodeId,
-        right: NodeId,
-        fraction: u8,
-    ) -> Result<(ValueId, ValueId), ImportError> {
+    fn factors(&mut self, left: NodeId, right: NodeId, fraction: u8) -> Result<(ValueId, ValueId), ImportError> {
         let (first, second) = (self.masked(left)?, self.masked(right)?);
         let lift = fraction - self.value(first).fraction_bits - self.value(second).fraction_bits;
         if lift == 0 {
@@ -294,7 +288,7 @@ impl Lowering<'_> {
     }
 
     /// Products have no weights that could take up a unit: where those of a sum differ, the factors are first brought to unit one.
-    fn products_in_one_unit(&mut self, _id: NodeId, terms: &[FloatTerm]) -> Result<Vec<FloatTerm>, ImportError> {
+    fn bring_products_to_one_unit(&mut self, terms: &[FloatTerm]) -> Result<(), ImportError> {
         let mut units = Vec::new();
         for term in terms {
             if let FloatTerm::Product { left, right } | FloatTerm::MatMul { left, right } = term {
@@ -313,7 +307,7 @@ impl Lowering<'_> {
                 }
             }
         }
-        Ok(terms.to_vec())
+        Ok(())
     }
 
     /// The node's value in unit one. A power of two is a matter of the scale; other units take an opening.
