@@ -8,4 +8,5 @@ mod harness;
 mod identities;
 mod metrics;
 mod misbehaviour;
+mod prometheus;
 mod quic;

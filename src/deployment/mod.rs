@@ -22,6 +22,7 @@ use configuration::Layout;
 use process::Launch;
 
 pub use identities::{Keys, make_identity, make_party};
+pub use ports::free_tcp;
 pub use process::Process;
 
 /// Longest wait for all processes to be ready. They need well under a second; a machine under load may need more.
