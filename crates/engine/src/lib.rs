@@ -8,6 +8,7 @@
 //! * `evaluate(evaluator, .., m, mask)` at both evaluators, which gives m of the result. `mask` is the evaluator's own half of the mask of
 //!   the result: the executor draws it ahead of the input, at [`RESULT_MASK`], so that products with it can be preprocessed.
 
+mod absorbed;
 mod channel;
 mod dealer;
 mod dealt;
@@ -21,8 +22,10 @@ mod local;
 mod meter;
 mod model;
 pub mod nonlinear;
+mod prepared;
 mod prf;
 mod program;
+mod ready;
 mod session;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
@@ -35,5 +38,6 @@ pub use keys::PairSecret;
 pub use link::{Link, LinkError, Links};
 pub use meter::{Meter, StepTraffic};
 pub use model::{ModelFault, ModelShare};
+pub use prepared::{PreparedSession, prepare};
 pub use prf::RESULT_MASK;
 pub use session::{InputShare, Model, OutputShare, Report, SessionSpec, run};

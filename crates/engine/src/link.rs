@@ -61,6 +61,17 @@ impl Links {
         self.peers.each_ref().map(|(party, _)| *party)
     }
 
+    /// The same links, but for the one to `party`.
+    pub(crate) fn try_replace<E>(
+        self,
+        party: PartyId,
+        replace: impl Fn(Box<dyn Link>) -> Result<Box<dyn Link>, E>,
+    ) -> Result<Self, E> {
+        let [first, second] = self.peers;
+        let exchange = |(peer, link)| Ok((peer, if peer == party { replace(link)? } else { link }));
+        Ok(Links::new([exchange(first)?, exchange(second)?]))
+    }
+
     /// The links to `first` and to `second`; `None` if they lead to others.
     pub(crate) fn to(self, first: PartyId, second: PartyId) -> Option<[Box<dyn Link>; 2]> {
         let [(a, link_a), (b, link_b)] = self.peers;

@@ -1,3 +1,4 @@
+use std::ops::Add;
 use std::time::Duration;
 
 /// What one step cost at one party: rounds and payload bytes, without frame headers.
@@ -13,6 +14,20 @@ pub struct StepTraffic {
     pub dealt_sent: u64,
     /// Bytes the second evaluator received from the dealer.
     pub dealt_received: u64,
+}
+
+impl Add for StepTraffic {
+    type Output = StepTraffic;
+
+    fn add(self, other: StepTraffic) -> StepTraffic {
+        StepTraffic {
+            rounds: self.rounds + other.rounds,
+            online_sent: self.online_sent + other.online_sent,
+            online_received: self.online_received + other.online_received,
+            dealt_sent: self.dealt_sent + other.dealt_sent,
+            dealt_received: self.dealt_received + other.dealt_received,
+        }
+    }
 }
 
 /// What a session cost at one party.
@@ -33,12 +48,6 @@ pub struct Meter {
 impl Meter {
     /// The sum over all steps.
     pub fn total(&self) -> StepTraffic {
-        self.steps.iter().fold(StepTraffic::default(), |all, step| StepTraffic {
-            rounds: all.rounds + step.rounds,
-            online_sent: all.online_sent + step.online_sent,
-            online_received: all.online_received + step.online_received,
-            dealt_sent: all.dealt_sent + step.dealt_sent,
-            dealt_received: all.dealt_received + step.dealt_received,
-        })
+        self.steps.iter().fold(StepTraffic::default(), |all, step| all + *step)
     }
 }

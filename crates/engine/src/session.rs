@@ -2,22 +2,18 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use tercet_ids::{Nonce, PartyId, PlanDigest, Role, Roles, SessionId};
-use tercet_plan::cost::PREPARED_BYTES_MAX;
 use tercet_plan::{Plan, limits};
-use tercet_ring::{Ring, Secret, to_bytes, vector};
+use tercet_ring::{Ring, Secret, vector};
 use tercet_sharing::replicated::{MaskedView, ReplicatedShare};
 use zeroize::Zeroizing;
 
-use crate::channel::Channel;
-use crate::dealer::Dealer;
 use crate::error::EngineError;
-use crate::evaluator::Evaluator;
-use crate::keys::{KeyBinding, PairSecret, SessionKey};
+use crate::keys::PairSecret;
 use crate::link::Links;
 use crate::meter::Meter;
 use crate::model::ModelShare;
-use crate::prf::Prf;
-use crate::program::{self, EvaluatorInput, Program};
+use crate::program::{EvaluatorInput, InputMasks};
+use crate::ready::{Inputs, Ready};
 
 /// What the three parties have agreed to run.
 #[derive(Clone)]
@@ -87,11 +83,14 @@ pub fn run(
     match (model, input) {
         (Model::Z32(model), InputShare::Z32(inputs)) => run_over(spec, secrets, links, model, inputs),
         (Model::Z64(model), InputShare::Z64(inputs)) => run_over(spec, secrets, links, model, inputs),
-        _ => Err(EngineError::InputKind {
-            detail: "they are over another ring",
-        }),
+        _ => Err(OTHER_RING),
     }
 }
+
+/// Shares that were made for a plan of another ring.
+pub(crate) const OTHER_RING: EngineError = EngineError::InputKind {
+    detail: "they are over another ring",
+};
 
 fn run_over<R: Ring>(
     spec: &SessionSpec,
@@ -100,57 +99,24 @@ fn run_over<R: Ring>(
     model: &ModelShare<R>,
     inputs: Vec<ReplicatedShare<R>>,
 ) -> Result<Report, EngineError> {
-    check(spec, model, &inputs)?;
-    let program = Program {
-        plan: &spec.plan,
-        model,
-        batch: spec.batch as usize,
-        me: spec.me,
-        roles: spec.roles,
-        deadline: spec.deadline,
-        prepared_bytes_max: PREPARED_BYTES_MAX,
-    };
-    let prf = |role: Role| prf(spec, &secrets, spec.roles.party(role));
-    let peers = |first: Role, second: Role| {
-        let parties = [first, second].map(|role| spec.roles.party(role));
-        let [to_first, to_second] = links
-            .to(parties[0], parties[1])
-            .ok_or(EngineError::Misuse("links lead to other parties"))?;
-        Ok([Channel::new(parties[0], to_first), Channel::new(parties[1], to_second)])
-    };
-    let (outputs, meter) = match spec.roles.role(spec.me) {
+    check_model(spec, model)?;
+    check_inputs(spec, &inputs)?;
+    let (masks, masked) = match spec.roles.role(spec.me) {
         Role::Dealer => {
-            // Nothing is said to evaluator 0, but its link stays open: a closed one would look like a lost dealer.
-            let [_silent, to_second] = peers(Role::Evaluator0, Role::Evaluator1)?;
-            let mut dealer = Dealer::new(prf(Role::Evaluator0)?, prf(Role::Evaluator1)?, to_second);
-            program::deal(
-                &program,
-                &mut dealer,
-                inputs.into_iter().map(|input| dealer_view(input, spec.roles)).collect(),
-            )?
+            let masks = inputs.into_iter().map(|input| dealer_view(input, spec.roles));
+            (masks.collect(), Vec::new())
         }
-        Role::Evaluator0 => {
-            let [other, _silent] = peers(Role::Evaluator1, Role::Dealer)?;
-            let mut evaluator = Evaluator::first(prf(Role::Dealer)?, other);
-            program::evaluate(&program, &mut evaluator, evaluator_views(inputs, spec.roles))?
-        }
-        Role::Evaluator1 => {
-            let [other, dealer] = peers(Role::Evaluator0, Role::Dealer)?;
-            let mut evaluator = Evaluator::second(prf(Role::Dealer)?, other, dealer);
-            program::evaluate(&program, &mut evaluator, evaluator_views(inputs, spec.roles))?
-        }
+        Role::Evaluator0 | Role::Evaluator1 => evaluator_views(inputs, spec.roles)
+            .into_iter()
+            .map(|input| (input.mask, input.masked))
+            .unzip(),
     };
-    let outputs = outputs.iter().map(|output| OutputShare {
-        bytes: Zeroizing::new(to_bytes(output)),
-    });
-    Ok(Report {
-        outputs: outputs.collect(),
-        meter,
-    })
+    let ready = Ready::begin(spec, secrets, links, model, InputMasks::Shared(masks))?;
+    ready.finish(spec, model, Inputs::Masked(masked))
 }
 
-/// Checks what the client and the caller gave against the plan.
-fn check<R: Ring>(spec: &SessionSpec, model: &ModelShare<R>, inputs: &[ReplicatedShare<R>]) -> Result<(), EngineError> {
+/// Checks what the caller gave against the plan.
+pub(crate) fn check_model<R: Ring>(spec: &SessionSpec, model: &ModelShare<R>) -> Result<(), EngineError> {
     if spec.plan.ring() != R::KIND || model.party() != spec.me || !model.belongs_to(&spec.plan) {
         return Err(EngineError::Misuse(
             "the model is not that of the session's plan and party",
@@ -161,6 +127,11 @@ fn check<R: Ring>(spec: &SessionSpec, model: &ModelShare<R>, inputs: &[Replicate
             "the batch was not checked before the session began",
         ));
     }
+    Ok(())
+}
+
+/// Checks what the client gave against the plan.
+pub(crate) fn check_inputs<R: Ring>(spec: &SessionSpec, inputs: &[ReplicatedShare<R>]) -> Result<(), EngineError> {
     if inputs.len() != spec.plan.inputs.len() {
         return Err(EngineError::InputKind {
             detail: "their number is another one",
@@ -184,19 +155,6 @@ fn check<R: Ring>(spec: &SessionSpec, model: &ModelShare<R>, inputs: &[Replicate
         }
     }
     Ok(())
-}
-
-fn prf(spec: &SessionSpec, secrets: &[(PartyId, PairSecret); 2], peer: PartyId) -> Result<Prf, EngineError> {
-    let secret = secrets.iter().find(|(party, _)| *party == peer);
-    let (_, secret) = secret.ok_or(EngineError::Misuse("pair secrets lead to other parties"))?;
-    let binding = KeyBinding {
-        session: spec.id,
-        digest: spec.digest,
-        batch: spec.batch,
-        roles: spec.roles,
-        nonces: spec.nonces,
-    };
-    Ok(Prf::new(&SessionKey::derive(secret, &binding)))
 }
 
 /// The whole mask of an input, at the dealer.

@@ -1,4 +1,4 @@
-//! Whole sessions at three parties against the plan's oracle, with declared cost against metered.
+//! Whole sessions at three parties, begun with their inputs and prepared before, against the plan's oracle, with declared cost against metered.
 
 use tercet_engine::testkit::{World, cases};
 use tercet_ids::Roles;
@@ -11,6 +11,7 @@ fn every_op_agrees_with_the_oracle(ring: RingKind) {
             let models = world.models(&case.plan, &case.parameters);
             for roles in Roles::all() {
                 case.check_run(&world.run(&case.plan, &models, &case.inputs, roles));
+                case.check_prepared_run(&world.run_prepared(&case.plan, &models, &case.inputs, roles));
             }
         }
     }

@@ -3,7 +3,7 @@ use std::time::Instant;
 use tercet_plan::Op;
 use tercet_ring::{Ring, Secret, vector};
 
-use super::{Program, Values, is_local};
+use super::{InputMasks, Program, Values, is_local};
 use crate::dealer::Dealer;
 use crate::error::EngineError;
 use crate::linear::LinearStep;
@@ -17,7 +17,7 @@ use crate::prf::RESULT_MASK;
 pub(crate) fn deal<R: Ring>(
     program: &Program<'_, R>,
     dealer: &mut Dealer,
-    mut inputs: Vec<Secret<R>>,
+    mut inputs: InputMasks<R>,
 ) -> Result<(Vec<Secret<R>>, Meter), EngineError> {
     let since = Instant::now();
     let mut masks = Values::new(program.plan);
@@ -27,7 +27,10 @@ pub(crate) fn deal<R: Ring>(
         program.check_deadline(index)?;
         dealer.begin_step(index as u32);
         let mask = match &step.op {
-            Op::Input(position) => std::mem::take(&mut inputs[*position as usize]),
+            Op::Input(position) => match &mut inputs {
+                InputMasks::Shared(masks) => std::mem::take(&mut masks[*position as usize]),
+                InputMasks::Drawn => whole_mask(dealer, program.elements(index)),
+            },
             op if is_local(op) => program.local(index, Part::Mask, &masks),
             Op::Linear(_) => {
                 let own = dealer.masks(RESULT_MASK, program.elements(index));
@@ -36,9 +39,7 @@ pub(crate) fn deal<R: Ring>(
             }
             op => {
                 nonlinear::deal(dealer, op, program.shapes(index), masks.of(op.operands()[0]))?;
-                let [mut mask, second] = dealer.masks(RESULT_MASK, program.elements(index));
-                vector::add_assign(&mut mask, &second);
-                mask
+                whole_mask(dealer, program.elements(index))
             }
         };
         masks.define(index, mask);
@@ -54,4 +55,11 @@ pub(crate) fn deal<R: Ring>(
     meter.deal_time = dealer.blocked();
     meter.prepare_time = since.elapsed() - meter.deal_time;
     Ok((outputs, meter))
+}
+
+/// The mask of the step's result that the evaluators draw their halves of.
+fn whole_mask<R: Ring>(dealer: &mut Dealer, len: usize) -> Secret<R> {
+    let [mut mask, second] = dealer.masks(RESULT_MASK, len);
+    vector::add_assign(&mut mask, &second);
+    mask
 }

@@ -1,5 +1,3 @@
-use std::time::Instant;
-
 use tercet_plan::Op;
 use tercet_ring::{Ring, Secret};
 
@@ -9,40 +7,23 @@ use crate::error::EngineError;
 use crate::evaluator::Evaluator;
 use crate::linear::LinearStep;
 use crate::local::Part;
-use crate::meter::Meter;
+use crate::meter::StepTraffic;
 use crate::model::View;
 use crate::nonlinear;
 
-/// An evaluator's components of one input.
-pub(crate) struct EvaluatorInput<R: Ring> {
-    /// m.
-    pub masked: Secret<R>,
-    /// l0 or l1.
-    pub mask: Secret<R>,
-}
-
-/// Evaluates a whole session; gives m of every output.
+/// Evaluates a whole session from m of its inputs; gives m of every output, and what each step cost.
 pub(crate) fn evaluate<R: Ring>(
     program: &Program<'_, R>,
     evaluator: &mut Evaluator,
-    inputs: Vec<EvaluatorInput<R>>,
-) -> Result<(Vec<Secret<R>>, Meter), EngineError> {
-    let begin = Instant::now();
-    let (mut masked_inputs, mut input_masks): (Vec<_>, Vec<_>) =
-        inputs.into_iter().map(|input| (input.masked, input.mask)).unzip();
-    let mut preparation = Preparation::new(program);
-    preparation.run_ahead(program, evaluator, &mut input_masks);
-    let online = Instant::now();
-
+    mut preparation: Preparation<R>,
+    mut masked_inputs: Vec<Secret<R>>,
+) -> Result<(Vec<Secret<R>>, Vec<StepTraffic>), EngineError> {
     let mut values = Values::new(program.plan);
-    let mut meter = Meter {
-        prepare_time: online - begin,
-        ..Meter::default()
-    };
+    let mut steps = Vec::with_capacity(program.plan.steps.len());
     let view = View::of_masked(program.me, program.roles);
     for (index, step) in program.plan.steps.iter().enumerate() {
         program.check_deadline(index)?;
-        let mut prepared = preparation.take(index, program, evaluator, &mut input_masks);
+        let mut prepared = preparation.take(index, program, evaluator);
         evaluator.begin_step(index as u32);
         let value = match &step.op {
             Op::Input(position) => std::mem::take(&mut masked_inputs[*position as usize]),
@@ -61,7 +42,7 @@ pub(crate) fn evaluate<R: Ring>(
         };
         values.define(index, value);
         values.release(index, &step.op);
-        meter.steps.push(evaluator.finish_step()?);
+        steps.push(evaluator.finish_step()?);
     }
     let outputs = program
         .plan
@@ -69,7 +50,5 @@ pub(crate) fn evaluate<R: Ring>(
         .iter()
         .map(|output| values.of(output.value).clone())
         .collect();
-    (meter.wait_time, meter.deal_time) = evaluator.blocked();
-    meter.compute_time = online.elapsed() - meter.wait_time - meter.deal_time;
-    Ok((outputs, meter))
+    Ok((outputs, steps))
 }

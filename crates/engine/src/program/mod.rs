@@ -6,6 +6,7 @@
 
 mod dealer;
 mod evaluator;
+mod inputs;
 mod preparation;
 #[cfg(test)]
 mod tests;
@@ -22,7 +23,9 @@ use crate::model::ModelShare;
 use crate::nonlinear::Shapes;
 
 pub(crate) use dealer::deal;
-pub(crate) use evaluator::{EvaluatorInput, evaluate};
+pub(crate) use evaluator::evaluate;
+pub(crate) use inputs::{EvaluatorInput, InputMasks, remask};
+pub(crate) use preparation::Preparation;
 
 /// What the programs of all roles need: a validated plan, the parameters and the session's terms.
 pub(crate) struct Program<'a, R: Ring> {

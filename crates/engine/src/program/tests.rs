@@ -3,7 +3,7 @@ use std::time::{Duration, Instant};
 use tercet_ids::{PartyId, Roles};
 use tercet_ring::{RingKind, Secret};
 
-use super::{Program, deal, evaluate};
+use super::{InputMasks, Preparation, Program, deal, evaluate};
 use crate::error::EngineError;
 use crate::session::{InputShare, Model, dealer_view, evaluator_views};
 use crate::testkit::{Case, World, cases};
@@ -51,7 +51,7 @@ fn run(case: &Case, prepared_bytes_max: usize, patience: Duration) -> [Result<Ve
             let masks = inputs(PartyId::Auditor)
                 .into_iter()
                 .map(|input| dealer_view(input, roles));
-            deal(&program(PartyId::Auditor), dealer, masks.collect())
+            deal(&program(PartyId::Auditor), dealer, InputMasks::Shared(masks.collect()))
         },
         |evaluator| {
             let me = if evaluator.is_first() {
@@ -59,7 +59,12 @@ fn run(case: &Case, prepared_bytes_max: usize, patience: Duration) -> [Result<Ve
             } else {
                 PartyId::Cloud
             };
-            evaluate(&program(me), evaluator, evaluator_views(inputs(me), roles))
+            let program = program(me);
+            let views = evaluator_views(inputs(me), roles).into_iter();
+            let (masks, masked) = views.map(|input| (input.mask, input.masked)).unzip();
+            let mut preparation = Preparation::new(&program, evaluator, InputMasks::Shared(masks));
+            preparation.run_ahead(&program, evaluator);
+            evaluate(&program, evaluator, preparation, masked)
         },
     );
     let [first, _] = run.evaluators;

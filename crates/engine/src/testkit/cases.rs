@@ -1,7 +1,7 @@
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tercet_ids::Role;
-use tercet_plan::cost::StepCost;
+use tercet_plan::cost::{PlanCost, StepCost};
 use tercet_plan::testkit::samples;
 use tercet_plan::{Encoded, Integers, Parameters, Plan, oracle};
 use tercet_ring::RingKind;
@@ -39,6 +39,18 @@ impl Case {
     /// # Panics
     /// When a party failed, or anything differs.
     pub fn check_run(&self, run: &SessionRun) {
+        self.check_run_of(run, self.plan.cost(self.inputs.batch));
+    }
+
+    /// The same for a session that was prepared before it had inputs.
+    ///
+    /// # Panics
+    /// When a party failed, or anything differs.
+    pub fn check_prepared_run(&self, run: &SessionRun) {
+        self.check_run_of(run, self.plan.prepared_cost(self.inputs.batch));
+    }
+
+    fn check_run_of(&self, run: &SessionRun, cost: PlanCost) {
         self.check(&run.outputs(self.plan.ring()));
         let [dealer, first, second] = [Role::Dealer, Role::Evaluator0, Role::Evaluator1].map(|role| {
             let report = run
@@ -47,7 +59,7 @@ impl Case {
                 .unwrap_or_else(|error| panic!("{}: the {role} failed: {error}", self.name));
             &report.meter.steps
         });
-        for (index, declared) in self.plan.cost(self.inputs.batch).steps.into_iter().enumerate() {
+        for (index, declared) in cost.steps.into_iter().enumerate() {
             let metered = StepCost {
                 rounds: first[index].rounds,
                 e0_to_e1: first[index].online_sent,

@@ -10,8 +10,10 @@ use tercet_sharing::replicated::{ReplicatedShare, share};
 
 use super::World;
 use crate::error::EngineError;
+use crate::keys::PairSecret;
 use crate::link::{Link, Links};
 use crate::model::ModelShare;
+use crate::prepared::prepare;
 use crate::session::{InputShare, Model, Report, SessionSpec, run};
 
 /// Stands for the digest of any plan: parties of a world never disagree on it.
@@ -98,28 +100,33 @@ impl World {
         batch: u32,
         inputs: [InputShare; 3],
         roles: Roles,
-        mut connect: impl FnMut(PartyId, PartyId) -> [Box<dyn Link>; 2],
+        connect: impl FnMut(PartyId, PartyId) -> [Box<dyn Link>; 2],
     ) -> SessionRun {
-        let mut ends: [Vec<(PartyId, Box<dyn Link>)>; 3] = [vec![], vec![], vec![]];
-        for [one, other] in PARTY_PAIRS {
-            let [near, far] = connect(one, other);
-            ends[one.index()].push((other, near));
-            ends[other.index()].push((one, far));
-        }
-        let mut ends = ends.into_iter();
-        let mut inputs = inputs.into_iter();
-        thread::scope(|scope| {
-            let parties = PartyId::ALL.map(|me| {
-                let links = ends.next().expect("one set of links a party");
-                let links = links.try_into().ok().expect("one link a peer");
-                let secrets = me.peers().map(|peer| (peer, self.pair_secret(me, peer)));
-                let input = inputs.next().expect("one share a party");
-                let (spec, model) = (self.spec(plan, batch, roles, me), &models[me.index()]);
-                scope.spawn(move || run(&spec, secrets, Links::new(links), model, input))
-            });
-            let reports = parties.map(|party| party.join().expect("a party panicked"));
-            SessionRun { roles, reports }
-        })
+        let given = each(connected(connect), inputs);
+        let reports = at_each_party(given, |me, (links, input)| {
+            let spec = self.spec(plan, batch, roles, me);
+            run(&spec, self.pair_secrets(me), links, &models[me.index()], input)
+        });
+        SessionRun { roles, reports }
+    }
+
+    /// The same in two halves: each party prepares its side without the inputs, and runs the rest on another thread.
+    pub fn run_prepared(&self, plan: &Plan, models: &[Model; 3], inputs: &Encoded, roles: Roles) -> SessionRun {
+        let deadline = self.deadline();
+        let connect = |one: PartyId, other: PartyId| self.connect(deadline, roles.role(one), roles.role(other));
+        let prepared = at_each_party(connected(connect), |me, links| {
+            let spec = self.spec(plan, inputs.batch, roles, me);
+            prepare(spec, self.pair_secrets(me), links, &models[me.index()])
+        });
+        let given = each(prepared, self.share_inputs(plan, inputs));
+        let reports = at_each_party(given, |me, (prepared, input)| {
+            prepared?.run(&models[me.index()], input, deadline)
+        });
+        SessionRun { roles, reports }
+    }
+
+    fn pair_secrets(&self, me: PartyId) -> [(PartyId, PairSecret); 2] {
+        me.peers().map(|peer| (peer, self.pair_secret(me, peer)))
     }
 
     fn spec(&self, plan: &Plan, batch: u32, roles: Roles, me: PartyId) -> SessionSpec {
@@ -165,6 +172,36 @@ impl World {
             .collect();
         PartyId::ALL.map(|party| shares.iter().map(|of| of[party.index()].clone()).collect())
     }
+}
+
+/// Each party's links, in the parties' order.
+fn connected(mut connect: impl FnMut(PartyId, PartyId) -> [Box<dyn Link>; 2]) -> [Links; 3] {
+    let mut ends: [Vec<(PartyId, Box<dyn Link>)>; 3] = [vec![], vec![], vec![]];
+    for [one, other] in PARTY_PAIRS {
+        let [near, far] = connect(one, other);
+        ends[one.index()].push((other, near));
+        ends[other.index()].push((one, far));
+    }
+    ends.map(|links| Links::new(links.try_into().ok().expect("one link a peer")))
+}
+
+/// Does something at all three parties at once, each on a thread of its own with what it is given.
+fn at_each_party<G: Send, T: Send>(given: [G; 3], work: impl Fn(PartyId, G) -> T + Sync) -> [T; 3] {
+    let work = &work;
+    let mut given = given.into_iter();
+    thread::scope(|scope| {
+        let parties = PartyId::ALL.map(|me| {
+            let mine = given.next().expect("one for each party");
+            scope.spawn(move || work(me, mine))
+        });
+        parties.map(|party| party.join().expect("a party panicked"))
+    })
+}
+
+/// Pairs what is given to each party.
+fn each<A, B>(first: [A; 3], second: [B; 3]) -> [(A, B); 3] {
+    let mut second = second.into_iter();
+    first.map(|first| (first, second.next().expect("as many as of the first")))
 }
 
 fn replicated<R: Ring>(integers: &Integers, random: &mut StdRng) -> [ReplicatedShare<R>; 3] {

@@ -46,6 +46,19 @@ impl Plan {
         }
     }
 
+    /// The cost of a validated plan in a session that is prepared before it has its inputs: they come under masks of the session's own in
+    /// one round more, which counts to the first step.
+    pub fn prepared_cost(&self, batch: u32) -> PlanCost {
+        let mut cost = self.cost(batch);
+        let inputs = self.steps.iter().filter(|step| matches!(step.op, Op::Input(_)));
+        let elements: u64 = inputs.map(|step| step.value.elements() as u64).sum();
+        let bytes = elements * u64::from(batch) * self.ring().bytes() as u64;
+        if let Some(first) = cost.steps.first_mut() {
+            *first += StepCost::symmetric(1, bytes, 0);
+        }
+        cost
+    }
+
     fn step_cost(&self, step: &Step, batch: u64) -> StepCost {
         if let Op::Linear(terms) = &step.op {
             return linear::linear(self, terms, &step.value, batch);
