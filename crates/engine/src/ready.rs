@@ -33,7 +33,7 @@ pub(crate) enum Ready<R: Ring> {
     /// An evaluator that waits for its inputs.
     Evaluator {
         /// With the keys and the links.
-        evaluator: Evaluator,
+        evaluator: Box<Evaluator>,
         /// Masks and brackets.
         preparation: Preparation<R>,
         /// This evaluator's halves of the masks that were drawn for the inputs; none if the client's are used.
@@ -111,7 +111,7 @@ impl<R: Ring> Ready<R> {
         };
         preparation.run_ahead(program, &mut evaluator);
         Ready::Evaluator {
-            evaluator,
+            evaluator: Box::new(evaluator),
             preparation,
             drawn,
             prepare_time: since.elapsed(),
