@@ -9,7 +9,8 @@ use tercet_net::{
     Cancellation, Connection, Endpoint, Fingerprint, Identity, NetError, Peer, PeerName, Stream, TransportSettings,
 };
 use tercet_wire::{
-    Binding, ClientReply, Failure, Fault, Hello, Model, NodeReply, NodeRequest, Opaque, Run, decode, encode,
+    Binding, ClientReply, Failure, Fault, Hello, Model, NodeReply, NodeRequest, Opaque, QueryPart, Run, Standing,
+    decode, encode,
 };
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -175,16 +176,18 @@ fn of_another_version() -> Vec<u8> {
 fn run(session: SessionId) -> Run {
     Run {
         session,
-        query: QueryId([1; 16]),
         model: Model {
             name: MODEL.parse().expect("a name"),
             digest: PlanDigest([2; 32]),
             deployment: QueryId([3; 16]),
         },
-        batch: 1,
         roles: Roles::all().next().expect("six of them"),
         deadline_ms: 1000,
-        envelope: Opaque::from(vec![9; 200]),
+        queries: vec![QueryPart {
+            query: QueryId([1; 16]),
+            batch: 1,
+            envelope: Opaque::from(vec![9; 200]),
+        }],
     }
 }
 
@@ -275,9 +278,12 @@ fn a_party_can_not_command_another_one_nor_keep_it_from_serving() {
         session: SessionId([session; 16]),
         digest: PlanDigest([2; 32]),
         deployment: QueryId([3; 16]),
-        batch: 1,
         roles: Roles::all().next().expect("six of them"),
-        binding: Binding([6; 32]),
+        queries: vec![Standing {
+            query: QueryId([1; 16]),
+            batch: 1,
+            binding: Some(Binding([6; 32])),
+        }],
         nonce: Nonce([7; 32]),
     };
     thief.runtime.block_on(async {

@@ -2,7 +2,7 @@
 
 use tercet_config::CoordinatorLimits;
 use tercet_ids::PartyId;
-use tercet_wire::{Failure, Fault, Infer, Model, ModelName, Phase};
+use tercet_wire::{Failure, Fault, Infer, ModelName, Offer, Phase};
 
 use crate::catalogue::{Holdings, Unserved, find};
 use crate::table::QueueFull;
@@ -22,6 +22,14 @@ pub enum Refusal {
     /// Nothing to compute, or no time to compute it.
     #[error("a query needs at least one sample and one millisecond: set batch and deadline")]
     Empty,
+    /// More samples than a session takes.
+    #[error("a batch of {batch} is over the {most} samples that the parties take for this model: split it")]
+    Batch {
+        /// Samples asked for.
+        batch: u32,
+        /// Samples allowed.
+        most: u32,
+    },
     /// An envelope is too large.
     #[error(
         "the envelope for {party} has {bytes} bytes where {most} are allowed: split the batch, or have limits.envelope_bytes raised"
@@ -51,23 +59,31 @@ impl Refusal {
         let fault = match self {
             Refusal::Unserved(unserved) => return unserved.failure(),
             Refusal::Stopping | Refusal::ClientQueries { .. } | Refusal::QueueFull(_) => Fault::Overload,
-            Refusal::OldPlan(_) | Refusal::Empty | Refusal::EnvelopeBytes { .. } => Fault::Client,
+            Refusal::OldPlan(_) | Refusal::Empty | Refusal::Batch { .. } | Refusal::EnvelopeBytes { .. } => {
+                Fault::Client
+            }
         };
         Failure::new(fault, None, Phase::Admission, self)
     }
 }
 
-/// The model that a query is for, if it can be run.
+/// The model that a query is for, if it can be run, with the batch that all three parties take.
 ///
 /// # Errors
 /// The first reason why not.
-pub fn admit(holdings: &Holdings<'_>, infer: &Infer, limits: &CoordinatorLimits) -> Result<Model, Refusal> {
-    let model = find(holdings, &infer.model)?;
-    if model.digest != infer.digest {
-        return Err(Refusal::OldPlan(model.name));
+pub fn admit(holdings: &Holdings<'_>, infer: &Infer, limits: &CoordinatorLimits) -> Result<Offer, Refusal> {
+    let offer = find(holdings, &infer.model)?;
+    if offer.model.digest != infer.digest {
+        return Err(Refusal::OldPlan(offer.model.name));
     }
     if infer.batch == 0 || infer.deadline_ms == 0 {
         return Err(Refusal::Empty);
+    }
+    if infer.batch > offer.batch_max {
+        return Err(Refusal::Batch {
+            batch: infer.batch,
+            most: offer.batch_max,
+        });
     }
     let most = limits.envelope_bytes;
     for (party, envelope) in PartyId::ALL.into_iter().zip(&infer.envelopes) {
@@ -76,13 +92,13 @@ pub fn admit(holdings: &Holdings<'_>, infer: &Infer, limits: &CoordinatorLimits)
             return Err(Refusal::EnvelopeBytes { party, bytes, most });
         }
     }
-    Ok(model)
+    Ok(offer)
 }
 
 #[cfg(test)]
 mod tests {
     use tercet_ids::{PlanDigest, QueryId};
-    use tercet_wire::Opaque;
+    use tercet_wire::{Model, Opaque};
 
     use super::*;
 
@@ -94,20 +110,21 @@ mod tests {
         envelope_bytes: 10,
     };
 
-    fn model() -> Model {
+    fn offer() -> Offer {
         let name = "a".parse().expect("a plain name");
-        Model {
+        let model = Model {
             name,
             digest: PlanDigest([1; 32]),
             deployment: QueryId([2; 16]),
-        }
+        };
+        Offer { model, batch_max: 4 }
     }
 
     fn infer() -> Infer {
         Infer {
             query: QueryId([3; 16]),
-            model: model().name,
-            digest: model().digest,
+            model: offer().model.name,
+            digest: offer().model.digest,
             batch: 1,
             deadline_ms: 1,
             envelopes: [vec![0; 10], vec![0; 10], vec![0; 10]].map(Opaque::from),
@@ -116,15 +133,17 @@ mod tests {
 
     #[test]
     fn each_refusal_has_its_reason() {
-        let held = [model()];
+        let held = [offer()];
         let holdings: Holdings<'_> = [Some(&held), Some(&held), Some(&held)];
-        let check = |change: fn(&mut Infer), expected: Result<Model, Refusal>| {
+        let check = |change: fn(&mut Infer), expected: Result<Offer, Refusal>| {
             let mut infer = infer();
             change(&mut infer);
             assert_eq!(admit(&holdings, &infer, &LIMITS), expected);
         };
         let name = |text: &str| text.parse::<ModelName>().expect("plain");
-        check(|_| {}, Ok(model()));
+        check(|_| {}, Ok(offer()));
+        check(|infer| infer.batch = 4, Ok(offer()));
+        check(|infer| infer.batch = 5, Err(Refusal::Batch { batch: 5, most: 4 }));
         check(|infer| infer.digest.0[0] = 9, Err(Refusal::OldPlan(name("a"))));
         check(|infer| infer.batch = 0, Err(Refusal::Empty));
         check(|infer| infer.deadline_ms = 0, Err(Refusal::Empty));

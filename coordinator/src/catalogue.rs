@@ -1,10 +1,10 @@
 //! Which models can be queried: those that all three parties hold alike. Pure.
 
 use tercet_ids::PartyId;
-use tercet_wire::{Failure, Fault, Model, ModelName, Phase};
+use tercet_wire::{Failure, Fault, Model, ModelName, Offer, Phase};
 
-/// The models of each party by party index; `None` for a party that can't be reached.
-pub type Holdings<'a> = [Option<&'a [Model]>; 3];
+/// What each party serves, by party index; `None` for a party that can't be reached.
+pub type Holdings<'a> = [Option<&'a [Offer]>; 3];
 
 /// Why a model can't be queried.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
@@ -55,15 +55,15 @@ impl Unserved {
     }
 }
 
-/// The model called `name`, if all three parties hold it alike.
+/// The model called `name`, if all three parties hold it alike, with the batch that all three take.
 ///
 /// # Errors
 /// Names the party that is the reason why not.
-pub fn find(holdings: &Holdings<'_>, name: &ModelName) -> Result<Model, Unserved> {
+pub fn find(holdings: &Holdings<'_>, name: &ModelName) -> Result<Offer, Unserved> {
     let mut held = [None; 3];
     for party in PartyId::ALL {
-        let models = holdings[party.index()].ok_or(Unserved::Unreachable(party))?;
-        held[party.index()] = models.iter().find(|model| model.name == *name);
+        let offers = holdings[party.index()].ok_or(Unserved::Unreachable(party))?;
+        held[party.index()] = offers.iter().find(|offer| offer.model.name == *name);
     }
     let [Some(a), Some(b), Some(c)] = held else {
         if held == [None; 3] {
@@ -75,19 +75,22 @@ pub fn find(holdings: &Holdings<'_>, name: &ModelName) -> Result<Model, Unserved
             party: party.expect("one of them lacks it"),
         });
     };
-    if let Some(party) = odd_one_out([a.digest, b.digest, c.digest]) {
+    if let Some(party) = odd_one_out([a, b, c].map(|offer| offer.model.digest)) {
         return Err(Unserved::OtherPlan {
             name: name.clone(),
             party,
         });
     }
-    if let Some(party) = odd_one_out([a.deployment, b.deployment, c.deployment]) {
+    if let Some(party) = odd_one_out([a, b, c].map(|offer| offer.model.deployment)) {
         return Err(Unserved::OtherDeployment {
             name: name.clone(),
             party,
         });
     }
-    Ok(a.clone())
+    Ok(Offer {
+        model: a.model.clone(),
+        batch_max: a.batch_max.min(b.batch_max).min(c.batch_max),
+    })
 }
 
 /// All models that [`find`] finds, in the order of their names.
@@ -95,7 +98,8 @@ pub fn served(holdings: &Holdings<'_>) -> Vec<Model> {
     let first = holdings[PartyId::ClientProxy.index()].unwrap_or_default();
     first
         .iter()
-        .filter_map(|model| find(holdings, &model.name).ok())
+        .filter_map(|offer| find(holdings, &offer.model.name).ok())
+        .map(|offer| offer.model)
         .collect()
 }
 
@@ -119,15 +123,16 @@ mod tests {
         text.parse().expect("a plain name")
     }
 
-    fn model(text: &str, digest: u8, deployment: u8) -> Model {
-        Model {
+    fn model(text: &str, digest: u8, deployment: u8) -> Offer {
+        let model = Model {
             name: name(text),
             digest: PlanDigest([digest; 32]),
             deployment: QueryId([deployment; 16]),
-        }
+        };
+        Offer { model, batch_max: 8 }
     }
 
-    fn find_in(parties: [Option<Vec<Model>>; 3], wanted: &str) -> Result<Model, Unserved> {
+    fn find_in(parties: [Option<Vec<Offer>>; 3], wanted: &str) -> Result<Offer, Unserved> {
         find(&parties.each_ref().map(Option::as_deref), &name(wanted))
     }
 
@@ -138,8 +143,18 @@ mod tests {
             Some(vec![model("b", 2, 2), model("a", 1, 1)]),
             Some(vec![model("a", 1, 1), model("b", 2, 3)]),
         ];
-        assert_eq!(served(&all.each_ref().map(Option::as_deref)), [model("a", 1, 1)]);
+        assert_eq!(served(&all.each_ref().map(Option::as_deref)), [model("a", 1, 1).model]);
         assert_eq!(find_in(all, "a"), Ok(model("a", 1, 1)));
+    }
+
+    #[test]
+    fn the_batch_is_what_all_take() {
+        let of = |batch_max| Offer {
+            batch_max,
+            ..model("a", 1, 1)
+        };
+        let held = [Some(vec![of(8)]), Some(vec![of(4)]), Some(vec![of(16)])];
+        assert_eq!(find_in(held, "a"), Ok(of(4)));
     }
 
     #[test]
@@ -149,7 +164,7 @@ mod tests {
         let other_deployment = || Some(vec![model("a", 1, 2)]);
         let wanted = name("a");
         for party in PartyId::ALL {
-            let odd = |odd: Option<Vec<Model>>| {
+            let odd = |odd: Option<Vec<Offer>>| {
                 let mut parties = [held(), held(), held()];
                 parties[party.index()] = odd;
                 find_in(parties, "a")

@@ -13,7 +13,8 @@ use crate::snapshot::Snapshot;
 /// # Errors
 /// The model can't be queried, or a party does not describe it.
 pub async fn describe(name: ModelName, snapshot: &Snapshot) -> Result<Described, Failure> {
-    let model = find(&snapshot.holdings(), &name).map_err(|unserved| unserved.failure())?;
+    let offer = find(&snapshot.holdings(), &name).map_err(|unserved| unserved.failure())?;
+    let model = offer.model;
     let ask = |party| {
         let request = NodeRequest::Describe { model: name.clone() };
         call(

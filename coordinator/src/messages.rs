@@ -6,7 +6,9 @@ use std::time::Instant;
 use actix::Message;
 use tercet_ids::{PartyId, SessionId};
 use tercet_net::Connection;
-use tercet_wire::{Answer, Done, Failure, Infer};
+use tercet_wire::{Answer, Failure, Infer};
+
+use crate::query::Computed;
 use tokio::sync::oneshot;
 
 /// A dialer to `Nodes`: a connection to a node stands.
@@ -69,7 +71,7 @@ pub struct PartyEnded {
     /// Which party.
     pub party: PartyId,
     /// With what.
-    pub result: Result<Done, Failure>,
+    pub result: Result<Computed, Failure>,
 }
 
 /// `Nodes`' watcher to `Queries`: so many sessions may run at once.

@@ -42,8 +42,8 @@ impl Nodes {
             None => self.readiness.ready(),
             Some(reason) => self.readiness.not_ready(reason),
         }
-        for model in self.snapshot.holdings().into_iter().flatten().flatten() {
-            self.metrics.deployed(model.name.as_str());
+        for offer in self.snapshot.holdings().into_iter().flatten().flatten() {
+            self.metrics.deployed(offer.model.name.as_str());
         }
         self.published.send_replace(Arc::new(self.snapshot.clone()));
     }

@@ -9,7 +9,8 @@ use tercet_config::{CoordinatorLimits, QueueConfig};
 use tercet_ids::{PartyId, Roles, SessionId};
 use tercet_telemetry::{CoordinatorMetrics, Outcome};
 use tercet_wire::{
-    Answer, CONTROL_MESSAGE_BYTES_MAX, Done, Failure, Fault, Infer, Model, NodeReply, NodeRequest, Phase, Report, Run,
+    Answer, CONTROL_MESSAGE_BYTES_MAX, Done, Failure, Fault, Infer, Model, NodeReply, NodeRequest, Phase, QueryPart,
+    Report, Run,
 };
 use tokio::sync::{oneshot, watch};
 
@@ -17,7 +18,7 @@ use crate::admission::{Refusal, admit};
 use crate::call::{CallError, call};
 use crate::limits::{CANCEL_TIME_MAX, LAST_WORD_TIME_MAX, MAILBOX_MAX};
 use crate::messages::{ClientLeft, Concurrency, CountQueries, Drain, PartyEnded, Submit, Submitted};
-use crate::query::{Action, Event};
+use crate::query::{Action, Computed, Event};
 use crate::roles;
 use crate::snapshot::Snapshot;
 use crate::table::{Actions, Table};
@@ -82,7 +83,8 @@ impl Queries {
             return Err((Refusal::Stopping, None));
         }
         let snapshot = self.nodes.borrow().clone();
-        let model = admit(&snapshot.holdings(), &infer, &self.limits).map_err(|refusal| (refusal, None))?;
+        let offer = admit(&snapshot.holdings(), &infer, &self.limits).map_err(|refusal| (refusal, None))?;
+        let model = offer.model;
         let mine = self.queries.values().filter(|query| query.client == client).count();
         if mine >= self.limits.client_queries {
             return Err((Refusal::ClientQueries { most: mine }, Some(model)));
@@ -183,19 +185,23 @@ impl Queries {
         for (party, envelope) in PartyId::ALL.into_iter().zip(infer.envelopes) {
             let run = Run {
                 session,
-                query: infer.query,
                 model: query.model.clone(),
-                batch: infer.batch,
                 roles,
                 deadline_ms: left.as_millis() as u64,
-                envelope,
+                queries: vec![QueryPart {
+                    query: infer.query,
+                    batch: infer.batch,
+                    envelope,
+                }],
             };
             let (connection, queries) = (snapshot.connection(party), context.address());
             let reply_bytes_max = self.limits.envelope_bytes + CONTROL_MESSAGE_BYTES_MAX;
             actix::spawn(async move {
                 let time = left + LAST_WORD_TIME_MAX;
                 let result = match call(party, connection, NodeRequest::Run(run), reply_bytes_max, time).await {
-                    Ok(NodeReply::Done(done)) => Ok(done),
+                    Ok(NodeReply::Done(Done { mut results, report })) if results.len() == 1 => {
+                        results.remove(0).map(|result| Computed { result, report })
+                    }
                     Ok(_) => Err(CallError::Unexpected(party).failure(Phase::Compute)),
                     Err(error) => Err(error.failure(Phase::Compute)),
                 };
@@ -217,7 +223,7 @@ impl Queries {
         }
     }
 
-    fn answer(&mut self, session: SessionId, done: [Done; 3]) {
+    fn answer(&mut self, session: SessionId, done: [Computed; 3]) {
         let Some(query) = self.queries.get_mut(&session) else {
             return;
         };
@@ -262,7 +268,7 @@ impl Queries {
 }
 
 /// Tells the actor that a party ended a session, from within a handler.
-fn notify(queries: Addr<Queries>, session: SessionId, party: PartyId, result: Result<Done, Failure>) {
+fn notify(queries: Addr<Queries>, session: SessionId, party: PartyId, result: Result<Computed, Failure>) {
     actix::spawn(async move { queries.send(PartyEnded { session, party, result }).await });
 }
 

@@ -1,7 +1,7 @@
 //! The life of one query at the coordinator, as a pure state machine.
 
 use tercet_ids::PartyId;
-use tercet_wire::{Done, Failure, Fault};
+use tercet_wire::{Failure, Fault, Opaque, PartyReport};
 
 /// Where a query stands.
 ///
@@ -35,9 +35,18 @@ pub enum State {
     Finished,
 }
 
+/// What a party computed for the query.
+#[derive(PartialEq, Debug)]
+pub struct Computed {
+    /// Its result, sealed to the client.
+    pub result: Opaque,
+    /// What it cost.
+    pub report: PartyReport,
+}
+
 /// The parties' results so far, by party index.
 #[derive(PartialEq, Debug, Default)]
-pub struct Replies([Option<Done>; 3]);
+pub struct Replies([Option<Computed>; 3]);
 
 /// What can happen to a query.
 #[derive(PartialEq, Debug)]
@@ -49,7 +58,7 @@ pub enum Event {
         /// Which.
         party: PartyId,
         /// With what.
-        result: Result<Done, Failure>,
+        result: Result<Computed, Failure>,
     },
     /// No time is left; the failure says for what.
     Expired(Failure),
@@ -65,7 +74,7 @@ pub enum Action {
     /// Tell all three parties to stop.
     Cancel,
     /// Give the client the results, by party index.
-    Answer(Box<[Done; 3]>),
+    Answer(Box<[Computed; 3]>),
     /// Tell the client why there is none.
     Fail(Failure),
     /// The turn is over: the next query may start.
@@ -182,7 +191,7 @@ fn drain(ended: [bool; 3], mut actions: Vec<Action>) -> (State, Vec<Action>) {
 
 #[cfg(test)]
 mod tests {
-    use tercet_wire::{Opaque, PartyReport, Phase};
+    use tercet_wire::Phase;
 
     use super::*;
 
@@ -190,8 +199,8 @@ mod tests {
     const SECOND: PartyId = PartyId::Cloud;
     const THIRD: PartyId = PartyId::Auditor;
 
-    fn done(tag: u8) -> Done {
-        Done {
+    fn done(tag: u8) -> Computed {
+        Computed {
             result: Opaque::from(vec![tag]),
             report: PartyReport::default(),
         }

@@ -52,11 +52,11 @@ impl Snapshot {
         self.nodes[party.index()].connection.clone()
     }
 
-    /// The models each node serves.
+    /// What each node serves.
     pub fn holdings(&self) -> Holdings<'_> {
         self.nodes
             .each_ref()
-            .map(|node| node.heard().map(|pong| pong.models.as_slice()))
+            .map(|node| node.heard().map(|pong| pong.offers.as_slice()))
     }
 
     /// The round-trip time of each pair, by the index of the party outside it: the lower of what its two ends measured.
@@ -107,7 +107,8 @@ impl Snapshot {
         self.nodes.each_ref().map(|node| {
             let microseconds = |time: Duration| u32::try_from(time.as_micros()).unwrap_or(u32::MAX);
             let heard = node.heard();
-            let models: Vec<Model> = heard.map(|pong| pong.models.clone()).unwrap_or_default();
+            let offers = heard.into_iter().flat_map(|pong| &pong.offers);
+            let models: Vec<Model> = offers.map(|offer| offer.model.clone()).collect();
             NodeStatus {
                 party: node.party,
                 state: heard.map(|pong| pong.state),

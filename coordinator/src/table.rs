@@ -173,9 +173,10 @@ impl Table {
 #[cfg(test)]
 mod tests {
     use tercet_ids::PartyId;
-    use tercet_wire::{Done, Opaque, PartyReport};
+    use tercet_wire::{Opaque, PartyReport};
 
     use super::*;
+    use crate::query::Computed;
 
     fn session(number: u8) -> SessionId {
         SessionId([number; 16])
@@ -186,7 +187,7 @@ mod tests {
     }
 
     fn done(party: PartyId) -> Event {
-        let done = Done {
+        let done = Computed {
             result: Opaque::from(vec![]),
             report: PartyReport::default(),
         };

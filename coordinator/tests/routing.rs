@@ -34,7 +34,7 @@ async fn a_query_reaches_each_party_and_its_answer_the_client() {
             unreachable!("only these were asked for")
         };
         assert_eq!(
-            run.envelope.as_slice(),
+            run.queries[0].envelope.as_slice(),
             [party.index() as u8; 4],
             "each party gets its own envelope"
         );

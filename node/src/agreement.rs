@@ -1,6 +1,6 @@
 //! Whether two parties are about to run the same session. Pure.
 
-use tercet_ids::{PartyId, SessionId};
+use tercet_ids::{PartyId, QueryId, SessionId};
 use tercet_wire::Hello;
 
 /// A peer that would run something else.
@@ -34,25 +34,15 @@ pub enum Disagreement {
         /// The peer.
         peer: PartyId,
     },
-    /// Another number of samples.
-    #[error("{peer} was given a batch of {theirs} where this party has {ours}: send the query again")]
-    Batch {
-        /// The peer.
-        peer: PartyId,
-        /// Samples here.
-        ours: u32,
-        /// Samples there.
-        theirs: u32,
-    },
     /// Another assignment of roles.
     #[error("{peer} was given other roles for this session: have the coordinator's operator look at it")]
     Roles {
         /// The peer.
         peer: PartyId,
     },
-    /// Another query or reply key.
-    #[error("{peer} was given an envelope of another query: send the query again")]
-    Query {
+    /// Other queries, another order of them, or other batches.
+    #[error("{peer} was given other queries for this session: have the coordinator's operator look at it")]
+    Queries {
         /// The peer.
         peer: PartyId,
     },
@@ -65,14 +55,13 @@ impl Disagreement {
             Disagreement::Session { peer, .. }
             | Disagreement::Model { peer, .. }
             | Disagreement::Deployment { peer }
-            | Disagreement::Batch { peer, .. }
             | Disagreement::Roles { peer }
-            | Disagreement::Query { peer } => *peer,
+            | Disagreement::Queries { peer } => *peer,
         }
     }
 }
 
-/// Compares what both sides are about to run.
+/// Compares what both sides are about to run. Which of the queries they can run is for [`crate::batch::settle`] to say.
 ///
 /// # Errors
 /// Names the peer and the first field that differs.
@@ -94,26 +83,23 @@ pub fn agree(peer: PartyId, ours: &Hello, theirs: &Hello) -> Result<(), Disagree
     if ours.deployment != theirs.deployment {
         return Err(Disagreement::Deployment { peer });
     }
-    if ours.batch != theirs.batch {
-        return Err(Disagreement::Batch {
-            peer,
-            ours: ours.batch,
-            theirs: theirs.batch,
-        });
-    }
     if ours.roles != theirs.roles {
         return Err(Disagreement::Roles { peer });
     }
-    if ours.binding != theirs.binding {
-        return Err(Disagreement::Query { peer });
+    let asked = |hello: &Hello| -> Vec<(QueryId, u32)> {
+        let queries = hello.queries.iter();
+        queries.map(|standing| (standing.query, standing.batch)).collect()
+    };
+    if asked(ours) != asked(theirs) {
+        return Err(Disagreement::Queries { peer });
     }
     Ok(())
 }
 
 #[cfg(test)]
 mod tests {
-    use tercet_ids::{Nonce, PlanDigest, QueryId, Roles};
-    use tercet_wire::Binding;
+    use tercet_ids::{Nonce, PlanDigest, Roles};
+    use tercet_wire::{Binding, Standing};
 
     use super::*;
 
@@ -122,15 +108,22 @@ mod tests {
             session: SessionId([1; 16]),
             digest: PlanDigest([2; 32]),
             deployment: QueryId([3; 16]),
-            batch: 4,
             roles: Roles::all().next().expect("six of them"),
-            binding: Binding([5; 32]),
+            queries: [(5, 4), (6, 1)].map(standing).into(),
             nonce: Nonce([6; 32]),
         }
     }
 
+    fn standing((query, batch): (u8, u32)) -> Standing {
+        Standing {
+            query: QueryId([query; 16]),
+            batch,
+            binding: Some(Binding([query; 32])),
+        }
+    }
+
     #[test]
-    fn each_field_but_the_nonce_must_be_equal() {
+    fn each_field_but_nonce_and_bindings_must_be_equal() {
         let peer = PartyId::Cloud;
         let check = |change: fn(&mut Hello), expected: Result<(), Disagreement>| {
             let mut theirs = hello();
@@ -153,18 +146,15 @@ mod tests {
             Err(Disagreement::Deployment { peer }),
         );
         check(
-            |hello| hello.batch += 1,
-            Err(Disagreement::Batch {
-                peer,
-                ours: 4,
-                theirs: 5,
-            }),
-        );
-        check(
             |hello| hello.roles = Roles::all().nth(1).expect("six"),
             Err(Disagreement::Roles { peer }),
         );
-        check(|hello| hello.binding.0[31] ^= 1, Err(Disagreement::Query { peer }));
+        check(|hello| hello.queries[1].binding = None, Ok(()));
+        let other = Err(Disagreement::Queries { peer });
+        check(|hello| hello.queries[1].batch += 1, other.clone());
+        check(|hello| hello.queries[0].query.0[15] ^= 1, other.clone());
+        check(|hello| hello.queries.swap(0, 1), other.clone());
+        check(|hello| hello.queries.truncate(1), other);
     }
 
     #[test]

@@ -1,16 +1,17 @@
-//! The computation of a session, from the peers' streams to the sealed result. Runs on a thread of its own, and blocks.
+//! The computation of a session, from the peers' streams to the sealed results. Runs on a thread of its own, and blocks.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use tercet_engine::{Links, Meter, SessionSpec, StepTraffic, run};
+use tercet_engine::{InputShare, Links, Meter, SessionSpec, StepTraffic, run};
 use tercet_ids::{PartyId, Role, Roles, SessionId};
 use tercet_net::{Cancellation, StreamWriter};
 use tercet_wire::{Opaque, PartyReport};
 
-use crate::envelope::{Query, seal_result};
+use crate::batch::{QueryRefusal, Seat, split};
+use crate::envelope::seal_result;
 use crate::failure::SessionError;
 use crate::greeting::{Meeting, Met};
 use crate::link::StreamKeeper;
@@ -26,8 +27,10 @@ pub struct Computation {
     pub me: PartyId,
     /// The model.
     pub model: Arc<ServedModel>,
-    /// This party's share of the input, and where the result goes.
-    pub query: Query,
+    /// The queries, and where their results go.
+    pub seats: Vec<Seat>,
+    /// This party's share of their inputs, joined.
+    pub input: InputShare,
     /// The peers.
     pub meeting: Meeting,
     /// When it ends at the latest.
@@ -40,11 +43,13 @@ pub struct Computation {
 
 /// What came of it.
 pub struct Computed {
-    /// The output share, sealed to the client.
-    pub result: Opaque,
+    /// Samples of all queries.
+    pub batch: u32,
+    /// For each query, by its place in the run: its output share, sealed to its client.
+    pub results: Vec<(usize, Result<Opaque, QueryRefusal>)>,
     /// What the coordinator and the client are told of the cost.
     pub report: PartyReport,
-    /// How long sealing the result took.
+    /// How long sealing the results took.
     pub sealing: Duration,
     /// Payload exchanged with each peer.
     pub traffic: [(PartyId, StepTraffic); 2],
@@ -55,25 +60,27 @@ pub struct Computed {
 /// Runs it to its end.
 ///
 /// # Errors
-/// Those of the engine; the result can't be sealed.
+/// Those of the engine.
 pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
     let Computation {
         session,
         roles,
         me,
         model,
-        query,
+        seats,
+        input,
         meeting,
         deadline,
         frame_bytes_max,
         cancellation,
     } = computation;
     let begun = Instant::now();
+    let batch = seats.iter().map(|seat| seat.batch).sum();
     let spec = SessionSpec {
         id: session,
         plan: model.plan.clone(),
         digest: model.model.digest,
-        batch: query.batch,
+        batch,
         roles,
         me,
         nonces: meeting.nonces,
@@ -93,18 +100,24 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
         },
     );
     let (keepers, secrets, links) = ([first.0, second.0], [first.1, second.1], [first.2, second.2]);
-    let output = run(&spec, secrets, Links::new(links), &model.parameters, query.input)?;
+    let output = run(&spec, secrets, Links::new(links), &model.parameters, input)?;
     let sent = keepers.into_iter().filter_map(StreamKeeper::finish).collect();
     let ran = begun.elapsed();
 
     let sealing = Instant::now();
-    let result = seal_result(&query.reply, output.outputs, &mut UnwrapErr(SysRng))?;
+    let parts = split(output.outputs, &seats);
+    let seal = |(seat, outputs): (Seat, _)| {
+        let sealed = seal_result(&seat.reply, outputs, &mut UnwrapErr(SysRng));
+        (seat.place, sealed.map_err(QueryRefusal::from))
+    };
+    let results = seats.into_iter().zip(parts).map(seal).collect();
     let traffic = me
         .peers()
         .map(|peer| (peer, traffic_with(peer, me, roles, output.meter.total())));
     let report = report(&output.meter, roles.role(me), ran);
     Ok(Computed {
-        result,
+        batch,
+        results,
         report,
         sealing: sealing.elapsed(),
         traffic,

@@ -172,7 +172,7 @@ impl Server {
 
     async fn pong(&self) -> Result<NodeReply, Failure> {
         let stopping = |_| self.stopping();
-        let (models, all_read) = self.models.send(ListModels).await.map_err(stopping)?;
+        let (offers, all_read) = self.models.send(ListModels).await.map_err(stopping)?;
         let (sessions, draining) = self.sessions.send(CountSessions).await.map_err(stopping)?;
         let links = self.peers.send(LinkStates).await.map_err(stopping)?;
         let state = match (draining, all_read) {
@@ -183,7 +183,7 @@ impl Server {
         Ok(NodeReply::Pong(Pong {
             party: self.me,
             state,
-            models,
+            offers,
             links,
             sessions: sessions as u32,
             sessions_max: self.sessions_max as u32,

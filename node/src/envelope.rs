@@ -2,7 +2,7 @@
 
 use rand::CryptoRng;
 use tercet_engine::{InputShare, OutputShare};
-use tercet_ids::PartyId;
+use tercet_ids::{PartyId, PlanDigest};
 use tercet_plan::Plan;
 use tercet_ring::Ring;
 use tercet_sharing::replicated::{PartyShare, ReplicatedShare};
@@ -10,7 +10,7 @@ use tercet_sharing::{
     EnvelopeContext, EnvelopeError, Purpose, QueryEnvelope, ResultEnvelope, SealingKeyPair, SealingPublicKey, Shares,
     open, seal,
 };
-use tercet_wire::{Binding, Opaque, Run};
+use tercet_wire::{Binding, Opaque, QueryPart};
 
 /// What a party learns of a query.
 pub struct Query {
@@ -41,6 +41,9 @@ pub enum EnvelopeFault {
         /// Why.
         error: EnvelopeError,
     },
+    /// There is nothing to compute.
+    #[error("the envelope for {0} holds no sample: ask about one at least")]
+    Empty(PartyId),
     /// It says another batch than the query.
     #[error("the envelope for {party} holds {inside} samples where the query says {outside}: send the query again")]
     Batch {
@@ -70,31 +73,40 @@ const BINDING_CONTEXT: &str = "tercet 2026 query binding";
 ///
 /// # Errors
 /// What is wrong with it.
-pub fn open_query(key: &SealingKeyPair, party: PartyId, plan: &Plan, run: &Run) -> Result<Query, EnvelopeFault> {
+pub fn open_query(
+    key: &SealingKeyPair,
+    party: PartyId,
+    plan: &Plan,
+    digest: PlanDigest,
+    part: &QueryPart,
+) -> Result<Query, EnvelopeFault> {
     let unusable = |error| EnvelopeFault::Envelope { party, error };
     let context = |purpose| EnvelopeContext {
         purpose,
-        query: run.query,
-        digest: run.model.digest,
+        query: part.query,
+        digest,
         party,
     };
-    let opened = open(key, &context(Purpose::Query), run.envelope.as_slice()).map_err(unusable)?;
+    let opened = open(key, &context(Purpose::Query), part.envelope.as_slice()).map_err(unusable)?;
     let contents = QueryEnvelope::from_bytes(party, &opened).map_err(unusable)?;
-    if contents.batch != run.batch {
+    if contents.batch != part.batch {
         return Err(EnvelopeFault::Batch {
             party,
             inside: contents.batch,
-            outside: run.batch,
+            outside: part.batch,
         });
+    }
+    if part.batch == 0 {
+        return Err(EnvelopeFault::Empty(party));
     }
     let ring = contents.inputs.ring();
     let (input, expected) = match contents.inputs {
         Shares::Z32(shares) => (
-            expand(party, plan, run.batch, shares).map(InputShare::Z32)?,
+            expand(party, plan, part.batch, shares).map(InputShare::Z32)?,
             plan.ring(),
         ),
         Shares::Z64(shares) => (
-            expand(party, plan, run.batch, shares).map(InputShare::Z64)?,
+            expand(party, plan, part.batch, shares).map(InputShare::Z64)?,
             plan.ring(),
         ),
     };
@@ -103,10 +115,10 @@ pub fn open_query(key: &SealingKeyPair, party: PartyId, plan: &Plan, run: &Run) 
         return Err(EnvelopeFault::Inputs { party, detail });
     }
     let mut hasher = blake3::Hasher::new_derive_key(BINDING_CONTEXT);
-    hasher.update(&run.query.0);
+    hasher.update(&part.query.0);
     hasher.update(&contents.reply_key.0);
     Ok(Query {
-        batch: run.batch,
+        batch: part.batch,
         reply: Reply {
             key: contents.reply_key,
             context: context(Purpose::Result),
@@ -162,16 +174,16 @@ pub fn seal_result(
 mod tests {
     use rand::SeedableRng;
     use rand::rngs::StdRng;
-    use tercet_ids::{PlanDigest, QueryId, Roles, SessionId};
+    use tercet_ids::QueryId;
     use tercet_plan::testkit::PlanBuilder;
     use tercet_ring::RingKind;
     use tercet_sharing::replicated::share;
-    use tercet_wire::Model;
     use zeroize::Zeroizing;
 
     use super::*;
 
     const PARTY: PartyId = PartyId::Cloud;
+    const DIGEST: PlanDigest = PlanDigest([2; 32]);
 
     struct Fixture {
         key: SealingKeyPair,
@@ -195,8 +207,8 @@ mod tests {
             }
         }
 
-        fn run(&mut self, batch: u32, inputs: Shares) -> Run {
-            let (query, digest) = (QueryId([1; 16]), PlanDigest([2; 32]));
+        fn part(&mut self, batch: u32, inputs: Shares) -> QueryPart {
+            let query = QueryId([1; 16]);
             let contents = QueryEnvelope {
                 batch,
                 reply_key: self.reply_key.public(),
@@ -205,40 +217,32 @@ mod tests {
             let context = EnvelopeContext {
                 purpose: Purpose::Query,
                 query,
-                digest,
+                digest: DIGEST,
                 party: PARTY,
             };
             let sealed = seal(&self.key.public(), &context, &contents.to_bytes(), &mut self.rng).expect("sealed");
-            Run {
-                session: SessionId([3; 16]),
+            QueryPart {
                 query,
-                model: Model {
-                    name: "a".parse().expect("plain"),
-                    digest,
-                    deployment: QueryId([4; 16]),
-                },
                 batch: 3,
-                roles: Roles::all().next().expect("six"),
-                deadline_ms: 1_000,
                 envelope: sealed.into(),
             }
         }
 
-        fn open(&self, run: &Run) -> Result<Query, EnvelopeFault> {
-            open_query(&self.key, PARTY, &self.plan, run)
+        fn open(&self, part: &QueryPart) -> Result<Query, EnvelopeFault> {
+            open_query(&self.key, PARTY, &self.plan, DIGEST, part)
         }
 
-        fn good(&mut self) -> Run {
+        fn good(&mut self) -> QueryPart {
             let [_, share, _] = share(&[1u32, 2, 3, 4, 5, 6], &mut self.rng);
-            self.run(3, Shares::Z32(vec![share]))
+            self.part(3, Shares::Z32(vec![share]))
         }
     }
 
     #[test]
     fn a_query_opens_and_its_result_reaches_the_reply_key() {
         let mut fixture = Fixture::new();
-        let run = fixture.good();
-        let query = fixture.open(&run).expect("opened");
+        let part = fixture.good();
+        let query = fixture.open(&part).expect("opened");
         assert_eq!(query.batch, 3);
         assert!(matches!(&query.input, InputShare::Z32(inputs) if inputs[0].len() == 6));
 
@@ -248,8 +252,8 @@ mod tests {
         let sealed = seal_result(&query.reply, outputs, &mut fixture.rng).expect("sealed");
         let context = EnvelopeContext {
             purpose: Purpose::Result,
-            query: run.query,
-            digest: run.model.digest,
+            query: part.query,
+            digest: DIGEST,
             party: PARTY,
         };
         let opened = open(&fixture.reply_key, &context, sealed.as_slice()).expect("for this key");
@@ -260,8 +264,8 @@ mod tests {
     #[test]
     fn the_binding_depends_on_query_and_reply_key() {
         let mut fixture = Fixture::new();
-        let run = fixture.good();
-        let binding = fixture.open(&run).expect("opened").binding;
+        let part = fixture.good();
+        let binding = fixture.open(&part).expect("opened").binding;
         let again = fixture.good();
         assert_eq!(
             fixture.open(&again).expect("opened").binding,
@@ -269,8 +273,8 @@ mod tests {
             "not on the shares"
         );
         fixture.reply_key = SealingKeyPair::generate(&mut fixture.rng);
-        let run = fixture.good();
-        assert_ne!(fixture.open(&run).expect("opened").binding, binding);
+        let part = fixture.good();
+        assert_ne!(fixture.open(&part).expect("opened").binding, binding);
     }
 
     #[test]
@@ -287,7 +291,7 @@ mod tests {
         );
 
         let share = shares(&mut fixture, 6);
-        let other_batch = fixture.run(4, Shares::Z32(vec![share]));
+        let other_batch = fixture.part(4, Shares::Z32(vec![share]));
         let fault = EnvelopeFault::Batch {
             party: PARTY,
             inside: 4,
@@ -295,9 +299,15 @@ mod tests {
         };
         assert_eq!(fixture.open(&other_batch).err(), Some(fault));
 
+        fixture.rng = StdRng::seed_from_u64(2);
+        let share = shares(&mut fixture, 0);
+        let mut empty = fixture.part(0, Shares::Z32(vec![share]));
+        empty.batch = 0;
+        assert_eq!(fixture.open(&empty).err(), Some(EnvelopeFault::Empty(PARTY)));
+
         let detail_of = |fixture: &mut Fixture, inputs: Shares| {
-            let run = fixture.run(3, inputs);
-            match fixture.open(&run) {
+            let part = fixture.part(3, inputs);
+            match fixture.open(&part) {
                 Err(EnvelopeFault::Inputs { detail, .. }) => detail,
                 other => panic!("expected other inputs, got {:?}", other.err()),
             }

@@ -7,7 +7,6 @@ use tercet_telemetry::Outcome;
 use tercet_wire::{Failure, Fault, ModelName, Phase};
 
 use crate::agreement::Disagreement;
-use crate::envelope::EnvelopeFault;
 
 /// Why a session has no result at this party.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -36,14 +35,24 @@ pub enum SessionError {
         /// Samples allowed.
         most: u32,
     },
-    /// The envelope is too large.
+    /// No queries, or too many.
     #[error(
-        "an envelope of {bytes} bytes is over the limit of {most} at {party}: split the batch, or have limits.envelope_bytes raised"
+        "a session of {queries} queries is none that {party} takes: have the coordinator's operator run the same release of tercet"
+    )]
+    Queries {
+        /// This party.
+        party: PartyId,
+        /// How many there are.
+        queries: usize,
+    },
+    /// The envelopes are too large.
+    #[error(
+        "envelopes of {bytes} bytes are over the limit of {most} at {party}: split the batch, or have limits.envelope_bytes raised"
     )]
     EnvelopeBytes {
         /// This party.
         party: PartyId,
-        /// Its size.
+        /// Their size.
         bytes: usize,
         /// The limit.
         most: usize,
@@ -64,9 +73,6 @@ pub enum SessionError {
         /// The name asked for.
         name: ModelName,
     },
-    /// The envelope can't be used.
-    #[error(transparent)]
-    Envelope(#[from] EnvelopeFault),
     /// There is no connection to a peer.
     #[error("{party} has no connection to {peer}: wait until its node is back, or have its operator start it")]
     NotConnected {
@@ -139,13 +145,13 @@ impl SessionError {
             SessionError::Stopping(_) => (Fault::Overload, Some(me), Admission, Outcome::Overload),
             SessionError::Replayed(_) => (Fault::Client, Some(me), Admission, Outcome::Invalid),
             SessionError::Full { .. } => (Fault::Overload, Some(me), Admission, Outcome::Overload),
+            SessionError::Queries { .. } => (Fault::Config, Some(me), Admission, Outcome::Invalid),
             SessionError::Batch { .. } | SessionError::EnvelopeBytes { .. } => {
                 (Fault::Client, Some(me), Admission, Outcome::Invalid)
             }
             SessionError::UnknownModel { .. } | SessionError::OtherModel { .. } => {
                 (Fault::Config, Some(me), Admission, Outcome::Mismatch)
             }
-            SessionError::Envelope(_) => (Fault::Client, Some(me), Start, Outcome::Invalid),
             SessionError::NotConnected { peer, .. } | SessionError::Absent(peer) => {
                 (Fault::Peer, Some(*peer), Start, Outcome::PeerLost)
             }

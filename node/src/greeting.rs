@@ -3,11 +3,10 @@
 use actix::Addr;
 use tercet_engine::PairSecret;
 use tercet_ids::{Nonce, PartyId, SessionId};
-use tercet_net::{Connection, NetError, Stream};
-use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, Hello, Run, decode, encode};
+use tercet_net::{Connection, NetError, Stream, StreamWriter};
+use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, Hello, Run, Standing, decode, encode};
 
 use crate::agreement::agree;
-use crate::envelope::Query;
 use crate::failure::SessionError;
 use crate::messages::{AwaitStream, Incoming, Reach};
 use crate::peers::Peers;
@@ -20,6 +19,18 @@ pub struct Meeting {
     pub peers: [Met; 2],
 }
 
+impl Meeting {
+    /// Leaves the peers in good order. What was sent still arrives, as the writers tell.
+    pub fn end(self) -> Vec<StreamWriter> {
+        let end = |met: Met| {
+            let mut writer = met.stream.writer;
+            writer.finish();
+            writer
+        };
+        self.peers.into_iter().map(end).collect()
+    }
+}
+
 /// A peer that runs the same session.
 pub struct Met {
     /// Which.
@@ -28,6 +39,8 @@ pub struct Met {
     pub stream: Stream,
     /// What the pair has in common in this session's connection.
     pub secret: PairSecret,
+    /// How the queries stand with it.
+    pub standings: Vec<Standing>,
     nonce: Nonce,
 }
 
@@ -40,7 +53,7 @@ const PAIR_SECRET_CONTEXT: &[u8] = b"session keys";
 /// Names the peer that is missing, can't be understood, or would run something else.
 pub async fn greet_both(
     run: &Run,
-    query: &Query,
+    standings: Vec<Standing>,
     nonce: Nonce,
     peers: &Addr<Peers>,
     me: PartyId,
@@ -49,9 +62,8 @@ pub async fn greet_both(
         session: run.session,
         digest: run.model.digest,
         deployment: run.model.deployment,
-        batch: query.batch,
         roles: run.roles,
-        binding: query.binding,
+        queries: standings,
         nonce,
     };
     let [first, second] = me.peers();
@@ -83,6 +95,7 @@ fn meet(peer: PartyId, incoming: Incoming) -> Result<Met, SessionError> {
         peer,
         stream: incoming.stream,
         secret: PairSecret::new(*secret),
+        standings: incoming.hello.queries,
         nonce: incoming.hello.nonce,
     })
 }

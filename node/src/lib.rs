@@ -2,9 +2,10 @@
 //!
 //! Actors own the state: `Peers` the connections, `Models` what is served, `Sessions` what runs, `Control` the
 //! coordinator's requests. They live on one network thread that never computes; arithmetic runs on a bounded pool of blocking
-//! threads. What they decide is pure and tested by itself (agreement, parking, seen).
+//! threads. What they decide is pure and tested by itself (agreement, batch, parking, seen).
 
 mod agreement;
+mod batch;
 mod compute;
 mod control;
 mod dial;

@@ -6,7 +6,7 @@ use std::time::Instant;
 use actix::Message;
 use tercet_ids::{PartyId, PlanDigest, QueryId, SessionId};
 use tercet_net::{Connection, Stream};
-use tercet_wire::{Done, Failure, Hello, LinkStatus, Load, Model, ModelName, Run};
+use tercet_wire::{Done, Failure, Hello, LinkStatus, Load, Model, ModelName, Offer, Run};
 use tokio::sync::oneshot;
 
 use crate::failure::SessionError;
@@ -90,7 +90,7 @@ pub struct FindModel(pub ModelName);
 
 /// `Control` to `Models`: all models that are served, and whether all stored ones are loaded.
 #[derive(Message)]
-#[rtype(result = "(Vec<Model>, bool)")]
+#[rtype(result = "(Vec<Offer>, bool)")]
 pub struct ListModels;
 
 /// `Control` to `Models`: check, store and hold back.

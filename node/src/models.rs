@@ -7,7 +7,7 @@ use std::sync::Arc;
 use actix::{Actor, ActorFutureExt, AsyncContext, Context, Handler, MessageResult, ResponseActFuture, WrapFuture};
 use tercet_ids::{PlanDigest, QueryId};
 use tercet_telemetry::NodeMetrics;
-use tercet_wire::{Failure, MODELS_MAX, Model, ModelName};
+use tercet_wire::{Failure, MODELS_MAX, Model, ModelName, Offer};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
@@ -120,8 +120,11 @@ impl Handler<ListModels> for Models {
     type Result = MessageResult<ListModels>;
 
     fn handle(&mut self, _: ListModels, _: &mut Context<Self>) -> Self::Result {
-        let models: Vec<Model> = self.served.values().map(|served| served.model.clone()).collect();
-        MessageResult((models, self.all_read))
+        let offer = |served: &Arc<ServedModel>| Offer {
+            model: served.model.clone(),
+            batch_max: served.batch_max,
+        };
+        MessageResult((self.served.values().map(offer).collect(), self.all_read))
     }
 }
 

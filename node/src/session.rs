@@ -1,4 +1,4 @@
-//! `Session`: one run of a plan at this party, from the coordinator's request to the sealed result.
+//! `Session`: one run of a plan at this party, from the coordinator's request to the sealed results.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,11 +11,12 @@ use tercet_ids::{Nonce, PartyId, Role};
 use tercet_net::{Cancellation, StreamWriter};
 use tercet_sharing::SealingKeyPair;
 use tercet_telemetry::{NodeMetrics, Outcome, Part, Traffic};
-use tercet_wire::{Done, Run};
+use tercet_wire::{Done, Opaque, PartyReport, Run};
 use tokio::sync::{Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
+use crate::batch::{QueryRefusal, join, settle, standings};
 use crate::compute::{Computation, Computed, compute};
 use crate::envelope::open_query;
 use crate::failure::SessionError;
@@ -161,7 +162,7 @@ impl Handler<GiveUp> for Session {
     }
 }
 
-/// The work of a session, in order: a place, the model, the envelope, the peers, the computation.
+/// The work of a session, in order: a place, the model, the envelopes, the peers, the computation.
 async fn serve(
     run: &Run,
     deadline: Instant,
@@ -181,23 +182,41 @@ async fn serve(
 
     let started = Instant::now();
     let model = find_model(run, services).await?;
-    let (opening, sealing_key, roles) = (run.clone(), services.sealing_key.clone(), run.roles);
-    let plan = model.plan.clone();
-    let query = spawn_blocking(move || open_query(&sealing_key, party, &plan, &opening)).await;
-    let query = query.map_err(|_| defect("opening an envelope broke off"))??;
+    let (sealing_key, plan, opening) = (services.sealing_key.clone(), model.plan.clone(), run.clone());
+    let opened = spawn_blocking(move || {
+        let open =
+            |part| open_query(&sealing_key, party, &plan, opening.model.digest, part).map_err(QueryRefusal::from);
+        opening.queries.iter().map(open).collect::<Vec<_>>()
+    });
+    let opened = opened.await.map_err(|_| defect("opening the envelopes broke off"))?;
     let mut nonce = Nonce([0; 32]);
     SysRng
         .try_fill_bytes(&mut nonce.0)
         .map_err(|_| defect("the operating system gives no randomness"))?;
-    let meeting = greet_both(run, &query, nonce, &services.peers, party).await?;
+    let meeting = greet_both(run, standings(&run.queries, &opened), nonce, &services.peers, party).await?;
+    let settled = settle(
+        opened,
+        &meeting.peers.each_ref().map(|met| (met.peer, met.standings.as_slice())),
+    );
+    let (joined, left_out) = join(settled);
     let start = started.elapsed();
+    let left_out = left_out.into_iter().map(|(place, refusal)| (place, Err(refusal)));
+    let Some((seats, input)) = joined else {
+        // Each party finds so by itself. The peers may still be reading this one's greeting.
+        let report = PartyReport {
+            start,
+            ..PartyReport::default()
+        };
+        return Ok((done(left_out.collect(), report, party), meeting.end()));
+    };
 
     let computation = Computation {
         session: run.session,
-        roles,
+        roles: run.roles,
         me: party,
         model: model.clone(),
-        query,
+        seats,
+        input,
         meeting,
         deadline,
         frame_bytes_max: services.limits.frame_bytes,
@@ -209,18 +228,25 @@ async fn serve(
     });
     let computed = computed.await.map_err(|_| defect("the computation broke off"))??;
     record(services, run, &model, waited, start, &computed);
-    let report = tercet_wire::PartyReport {
+    let report = PartyReport {
         start,
         ..computed.report
     };
-    let done = Done {
-        result: computed.result,
-        report,
-    };
-    Ok((done, computed.sent))
+    let results = computed.results.into_iter().chain(left_out).collect();
+    Ok((done(results, report, party), computed.sent))
 }
 
-/// The model, if it still is the one the coordinator chose the parties for, and takes the batch.
+/// What the coordinator is told, of each query by its place in the run.
+fn done(mut results: Vec<(usize, Result<Opaque, QueryRefusal>)>, report: PartyReport, me: PartyId) -> Done {
+    results.sort_by_key(|(place, _)| *place);
+    let told = |(_, result): (usize, Result<Opaque, QueryRefusal>)| result.map_err(|refusal| refusal.failure(me));
+    Done {
+        results: results.into_iter().map(told).collect(),
+        report,
+    }
+}
+
+/// The model, if it still is the one the coordinator chose the parties for, and takes the samples.
 async fn find_model(run: &Run, services: &Services) -> Result<Arc<ServedModel>, SessionError> {
     let party = services.me;
     let name = || run.model.name.clone();
@@ -233,10 +259,14 @@ async fn find_model(run: &Run, services: &Services) -> Result<Arc<ServedModel>, 
     if model.model != run.model {
         return Err(SessionError::OtherModel { party, name: name() });
     }
-    if run.batch > model.batch_max {
+    let samples = run
+        .queries
+        .iter()
+        .fold(0u32, |sum, part| sum.saturating_add(part.batch));
+    if samples > model.batch_max {
         return Err(SessionError::Batch {
             party,
-            batch: run.batch,
+            batch: samples,
             most: model.batch_max,
         });
     }
@@ -249,7 +279,7 @@ fn record(services: &Services, run: &Run, model: &ServedModel, waited: Duration,
     let report = &computed.report;
     let role = run.roles.role(services.me);
     let metrics = services.metrics.models.model(model.model.name.as_str());
-    metrics.computed(Part::from(role), u64::from(run.batch), u64::from(report.rounds));
+    metrics.computed(Part::from(role), u64::from(computed.batch), u64::from(report.rounds));
     metrics.phase(Phase::Queue, waited);
     metrics.phase(Phase::Share, start);
     metrics.phase(Phase::Deal, report.deal);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult};
 use tercet_ids::SessionId;
-use tercet_wire::{Failure, Run};
+use tercet_wire::{Failure, QUERIES_MAX, Run};
 use tokio::sync::oneshot;
 
 use crate::failure::SessionError;
@@ -49,7 +49,11 @@ impl Sessions {
         if sessions >= limits.sessions + limits.queued_sessions {
             return Err(SessionError::Full { party, sessions });
         }
-        let bytes = run.envelope.as_slice().len();
+        let queries = run.queries.len();
+        if queries == 0 || queries > QUERIES_MAX {
+            return Err(SessionError::Queries { party, queries });
+        }
+        let bytes = run.queries.iter().map(|part| part.envelope.as_slice().len()).sum();
         if bytes > limits.envelope_bytes {
             return Err(SessionError::EnvelopeBytes {
                 party,

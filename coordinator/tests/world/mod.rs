@@ -18,7 +18,7 @@ use tercet_net::{
 use tercet_plan::{Bound, Decode, FORMAT, Form, Input, Op, Origin, Output, Plan, Step, Value, ValueId};
 use tercet_wire::{
     ClientReply, ClientRequest, Deploy, Done, Infer, LinkStatus, Model, ModelName, NodeReply, NodeRequest, NodeState,
-    Opaque, PartyReport, Pong, decode, encode,
+    Offer, Opaque, PartyReport, Pong, decode, encode,
 };
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -58,6 +58,20 @@ struct Shared {
     /// Whether the node is connected to its peers.
     linked: Mutex<bool>,
     told: mpsc::UnboundedSender<Told>,
+}
+
+/// What a scripted node takes of every model.
+pub const BATCH_MAX: u32 = 8;
+
+impl Shared {
+    fn offers(&self) -> Vec<Offer> {
+        let models = self.models.lock().expect("not poisoned");
+        let offer = |model: &Model| Offer {
+            model: model.clone(),
+            batch_max: BATCH_MAX,
+        };
+        models.iter().map(offer).collect()
+    }
 }
 
 pub fn name(text: &str) -> ModelName {
@@ -143,7 +157,7 @@ fn smallest_plan() -> Plan {
 /// The reply of a party to a run, with its index as the result; the index is filled in by the node.
 pub fn done() -> NodeReply {
     NodeReply::Done(Done {
-        result: Opaque::from(vec![]),
+        results: vec![Ok(Opaque::from(vec![]))],
         report: PartyReport {
             rounds: 7,
             ..PartyReport::default()
@@ -456,7 +470,7 @@ async fn answer(mut stream: Stream, shared: Arc<Shared>) {
         NodeRequest::Ping => Some(NodeReply::Pong(Pong {
             party,
             state: NodeState::Ready,
-            models: shared.models.lock().expect("not poisoned").clone(),
+            offers: shared.offers(),
             links: party.peers().map(|peer| LinkStatus {
                 peer,
                 round_trip_us: shared.linked.lock().expect("not poisoned").then_some(100),
@@ -473,8 +487,8 @@ async fn answer(mut stream: Stream, shared: Arc<Shared>) {
     }
     match reply {
         Some(NodeReply::Done(done)) => {
-            let result = Opaque::from(vec![party.index() as u8]);
-            reply_with(stream, &NodeReply::Done(Done { result, ..done })).await;
+            let results = vec![Ok(Opaque::from(vec![party.index() as u8]))];
+            reply_with(stream, &NodeReply::Done(Done { results, ..done })).await;
         }
         Some(reply) => reply_with(stream, &reply).await,
         None => stream.writer.stopped().await,

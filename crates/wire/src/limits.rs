@@ -12,3 +12,12 @@ pub const MODELS_MAX: usize = 256;
 
 /// Longest sentence of a failure.
 pub const SENTENCE_BYTES_MAX: usize = 512;
+
+/// Most queries of one session.
+pub const QUERIES_MAX: usize = 128;
+
+/// Bytes that one query of a session takes in a message, beside its envelope or result: its identity, or the failure it ended with.
+pub const QUERY_BYTES_MAX: usize = SENTENCE_BYTES_MAX + 64;
+
+// A greeting lists the queries, and must fit a control message.
+const _: () = assert!(QUERIES_MAX * 64 + 1024 <= CONTROL_MESSAGE_BYTES_MAX);

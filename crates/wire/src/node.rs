@@ -60,21 +60,30 @@ impl Message for Load {
     const NAME: &'static str = "model";
 }
 
-/// A party's part of a query.
+/// A session: queries of one model that are computed together and share its rounds.
+///
+/// A query whose envelope one party can't use is left out by all three, and the others are computed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Run {
     /// Drawn by the coordinator; a node refuses one it has seen.
     pub session: SessionId,
-    /// Drawn by the client; the envelope is bound to it.
-    pub query: QueryId,
     /// The model; its digest and deployment must be the ones the node serves.
     pub model: Model,
-    /// Samples; must be what the envelope says.
-    pub batch: u32,
     /// Who deals and who evaluates.
     pub roles: Roles,
     /// Milliseconds left.
     pub deadline_ms: u64,
+    /// At least one and at most [`crate::QUERIES_MAX`], in an order that is the same at all parties.
+    pub queries: Vec<QueryPart>,
+}
+
+/// A party's part of a query.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct QueryPart {
+    /// Drawn by the client; the envelope is bound to it.
+    pub query: QueryId,
+    /// Samples; must be what the envelope says.
+    pub batch: u32,
     /// This party's components of the input, and the client's reply key.
     pub envelope: Opaque,
 }
@@ -121,14 +130,23 @@ pub struct Pong {
     pub party: PartyId,
     /// Whether it takes sessions.
     pub state: NodeState,
-    /// The models it serves, in the order of their names.
-    pub models: Vec<Model>,
+    /// What it serves, in the order of the models' names.
+    pub offers: Vec<Offer>,
     /// Its two peers, in index order.
     pub links: [LinkStatus; 2],
     /// Sessions it works on.
     pub sessions: u32,
     /// Most sessions it works on at once.
     pub sessions_max: u32,
+}
+
+/// A model that a node serves.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Offer {
+    /// Which.
+    pub model: Model,
+    /// Most samples of one session that the node's limits allow for its plan.
+    pub batch_max: u32,
 }
 
 /// Whether a node takes sessions.
@@ -154,8 +172,8 @@ pub struct LinkStatus {
 /// What a party computed.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct Done {
-    /// The output share, sealed to the client's reply key.
-    pub result: Opaque,
-    /// What it cost.
+    /// For each query of the run, in its order: the output share, sealed to the client's reply key, or why the query was left out.
+    pub results: Vec<Result<Opaque, Failure>>,
+    /// What the session cost.
     pub report: PartyReport,
 }

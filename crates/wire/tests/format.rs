@@ -5,9 +5,9 @@ use std::time::Duration;
 use proptest::prelude::*;
 use tercet_ids::{Nonce, PartyId, PlanDigest, QueryId, Roles, SessionId};
 use tercet_wire::{
-    Answer, Binding, ClientReply, ClientRequest, Deploy, Failure, Fault, Hello, Infer, Message, Model, ModelName,
-    NodeReply, NodeRequest, Opaque, PROTOCOL_VERSION, PartyReport, Phase, Report, Run, SENTENCE_BYTES_MAX, WireError,
-    decode, encode,
+    Answer, Binding, CONTROL_MESSAGE_BYTES_MAX, ClientReply, ClientRequest, Deploy, Done, Failure, Fault, Hello, Infer,
+    Message, Model, ModelName, NodeReply, NodeRequest, Opaque, PROTOCOL_VERSION, PartyReport, Phase, QUERIES_MAX,
+    QUERY_BYTES_MAX, QueryPart, Report, Run, SENTENCE_BYTES_MAX, Standing, WireError, decode, encode,
 };
 
 fn name() -> ModelName {
@@ -40,12 +40,14 @@ fn infer() -> ClientRequest {
 fn run() -> NodeRequest {
     NodeRequest::Run(Run {
         session: SessionId([5; 16]),
-        query: QueryId([7; 16]),
         model: model(),
-        batch: 1,
         roles: roles(),
         deadline_ms: 9_999,
-        envelope: Opaque::from(b"sealed".to_vec()),
+        queries: vec![QueryPart {
+            query: QueryId([7; 16]),
+            batch: 1,
+            envelope: Opaque::from(b"sealed".to_vec()),
+        }],
     })
 }
 
@@ -54,9 +56,19 @@ fn hello() -> Hello {
         session: SessionId([5; 16]),
         digest: PlanDigest([0xd1; 32]),
         deployment: QueryId([0xde; 16]),
-        batch: 1,
         roles: roles(),
-        binding: Binding([0xb1; 32]),
+        queries: vec![
+            Standing {
+                query: QueryId([7; 16]),
+                batch: 1,
+                binding: Some(Binding([0xb1; 32])),
+            },
+            Standing {
+                query: QueryId([8; 16]),
+                batch: 300,
+                binding: None,
+            },
+        ],
         nonce: Nonce([0x4e; 32]),
     }
 }
@@ -76,6 +88,16 @@ fn answer() -> ClientReply {
             total: Duration::from_millis(12),
         },
     }))
+}
+
+fn done() -> NodeReply {
+    let NodeReply::Failed(failure) = failure() else {
+        unreachable!("it is one")
+    };
+    NodeReply::Done(Done {
+        results: vec![Ok(Opaque::from(b"sealed".to_vec())), Err(failure)],
+        report: PartyReport::default(),
+    })
 }
 
 fn failure() -> NodeReply {
@@ -108,21 +130,23 @@ fn the_format_is_pinned() {
     golden(
         encode(&run()),
         &format!(
-            "0100_05_{}_{}_05_6c656e6574_{}_{}_01_02_00_01_8f4e_06_7365616c6564",
+            "0100_05_{}_05_6c656e6574_{}_{}_02_00_01_8f4e_01_{}_01_06_7365616c6564",
             "05".repeat(16),
-            "07".repeat(16),
             "d1".repeat(32),
-            "de".repeat(16)
+            "de".repeat(16),
+            "07".repeat(16)
         ),
     );
     golden(
         encode(&hello()),
         &format!(
-            "0100_{}_{}_{}_01_02_00_01_{}_{}",
+            "0100_{}_{}_{}_02_00_01_02_{}_01_01_{}_{}_ac02_00_{}",
             "05".repeat(16),
             "d1".repeat(32),
             "de".repeat(16),
+            "07".repeat(16),
             "b1".repeat(32),
+            "08".repeat(16),
             "4e".repeat(32)
         ),
     );
@@ -172,6 +196,7 @@ fn messages_come_back_whole_or_not_at_all() {
     comes_back(run());
     comes_back(hello());
     comes_back(failure());
+    comes_back(done());
 }
 
 #[test]
@@ -188,10 +213,41 @@ fn a_name_that_is_no_file_name_is_refused() {
 #[test]
 fn roles_that_are_no_permutation_are_refused() {
     let mut bytes = encode(&hello());
-    let roles_at = 2 + 16 + 32 + 16 + 1;
+    let roles_at = 2 + 16 + 32 + 16;
     assert_eq!(bytes[roles_at..roles_at + 3], [2, 0, 1]);
     bytes[roles_at] = 1;
     assert!(decode::<Hello>(&bytes).is_err());
+}
+
+/// What a receiver allows beside envelopes and results is enough for as many queries as there may be.
+#[test]
+fn the_largest_session_fits_its_messages() {
+    let standing = Standing {
+        query: QueryId([7; 16]),
+        batch: u32::MAX,
+        binding: Some(Binding([0xb1; 32])),
+    };
+    let greeting = Hello {
+        queries: vec![standing; QUERIES_MAX],
+        ..hello()
+    };
+    assert!(encode(&greeting).len() <= CONTROL_MESSAGE_BYTES_MAX);
+
+    let sentence = "x".repeat(SENTENCE_BYTES_MAX);
+    let refused = Failure::new(Fault::Client, Some(PartyId::Cloud), Phase::Start, sentence);
+    let done = NodeReply::Done(Done {
+        results: vec![Err(refused); QUERIES_MAX],
+        report: PartyReport::default(),
+    });
+    assert!(encode(&done).len() <= CONTROL_MESSAGE_BYTES_MAX + QUERIES_MAX * QUERY_BYTES_MAX);
+
+    let NodeRequest::Run(mut run) = run() else {
+        unreachable!("it is one")
+    };
+    run.queries[0].envelope = Opaque::from(vec![0; 1 << 20]);
+    run.queries = vec![run.queries.remove(0); QUERIES_MAX];
+    let bytes = encode(&NodeRequest::Run(run)).len();
+    assert!(bytes <= CONTROL_MESSAGE_BYTES_MAX + QUERIES_MAX * (QUERY_BYTES_MAX + (1 << 20)));
 }
 
 #[test]

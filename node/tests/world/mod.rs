@@ -19,7 +19,9 @@ use tercet_sharing::{
     EnvelopeContext, ModelEnvelope, Purpose, QueryEnvelope, ResultEnvelope, SealingKeyPair, SealingPublicKey, Shares,
     open, seal,
 };
-use tercet_wire::{Done, Failure, Load, Model, NodeReply, NodeRequest, NodeState, Pong, Run, decode, encode};
+use tercet_wire::{
+    Done, Failure, Load, Model, NodeReply, NodeRequest, NodeState, Pong, QueryPart, Run, decode, encode,
+};
 use tokio::time::sleep;
 
 pub struct World {
@@ -238,7 +240,20 @@ impl World {
     }
 
     pub fn prepare(&mut self, model: &Model, plan: &Plan, inputs: &Encoded, roles: Roles) -> Prepared {
-        let (session, query) = (SessionId(self.rng.random()), QueryId(self.rng.random()));
+        let query = QueryId(self.rng.random());
+        self.prepare_as(query, model, plan, inputs, roles)
+    }
+
+    /// The same under an identifier that may have been used before, with a reply key of its own.
+    pub fn prepare_as(
+        &mut self,
+        query: QueryId,
+        model: &Model,
+        plan: &Plan,
+        inputs: &Encoded,
+        roles: Roles,
+    ) -> Prepared {
+        let session = SessionId(self.rng.random());
         let reply = SealingKeyPair::generate(&mut self.rng);
         let mut shares = share_all(plan.ring(), &inputs.inputs, &mut self.rng).map(Some);
         let runs = PartyId::ALL.map(|party| {
@@ -258,12 +273,14 @@ impl World {
             let sealed = seal(&self.sealing[party.index()], &context, &bytes, &mut self.rng).expect("sealed");
             Run {
                 session,
-                query,
                 model: model.clone(),
-                batch: inputs.batch,
                 roles,
                 deadline_ms: 5_000,
-                envelope: sealed.into(),
+                queries: vec![QueryPart {
+                    query,
+                    batch: inputs.batch,
+                    envelope: sealed.into(),
+                }],
             }
         });
         Prepared {
@@ -277,16 +294,26 @@ impl World {
 impl Prepared {
     /// The revealed values behind the parties' replies, after checking that both evaluators say the same.
     pub fn reveal(&self, replies: &[NodeReply; 3]) -> Vec<Vec<i64>> {
+        self.reveal_at(0, replies)
+    }
+
+    /// The same of the query at `place` of a session of several.
+    pub fn reveal_at(&self, place: usize, replies: &[NodeReply; 3]) -> Vec<Vec<i64>> {
         let run = &self.runs[0];
         let opened = PartyId::ALL.map(|party| {
             let done = expect_done(&replies[party.index()]);
             let context = EnvelopeContext {
                 purpose: Purpose::Result,
-                query: run.query,
+                query: run.queries[0].query,
                 digest: run.model.digest,
                 party,
             };
-            let bytes = open(&self.reply, &context, done.result.as_slice()).expect("sealed to this key");
+            let bytes = open(
+                &self.reply,
+                &context,
+                done.results[place].as_ref().expect("computed").as_slice(),
+            )
+            .expect("sealed to this key");
             ResultEnvelope::from_bytes(&bytes).expect("whole")
         });
         let of = |role: Role| &opened[run.roles.party(role).index()].outputs;
@@ -299,6 +326,16 @@ impl Prepared {
         });
         revealed.collect()
     }
+}
+
+/// One session of several queries: the session, roles and deadline are those of the first.
+pub fn together(prepared: &[Prepared]) -> [Run; 3] {
+    PartyId::ALL.map(|party| {
+        let mut run = prepared[0].runs[party.index()].clone();
+        let others = prepared[1..].iter().map(|other| &other.runs[party.index()]);
+        run.queries.extend(others.flat_map(|other| other.queries.clone()));
+        run
+    })
 }
 
 pub fn expect_done(reply: &NodeReply) -> &Done {
