@@ -7,7 +7,10 @@ use ndarray::linalg::general_mat_mul;
 use tercet_ring::kernel::aes_ctr::AesCtr;
 use tercet_ring::kernel::conv::{ConvGeometry, PackedKernels};
 use tercet_ring::kernel::gemm::{self, PackedMatrix};
-use tercet_ring::{Ring, pack_narrow, slice_bits, unpack_narrow, unslice, vector};
+use tercet_ring::{
+    Ring, add_bytes, narrow_len, pack_narrow, read_narrow, slice_difference, to_bytes, unslice, vector, write_bytes,
+    write_narrow,
+};
 
 fn main() {
     divan::main();
@@ -131,14 +134,25 @@ fn aes_ctr(bencher: Bencher, len: usize) {
         .bench_local(|| key.fill_bytes(1, 2, black_box(&mut bytes)));
 }
 
-const LANES: usize = 1 << 16;
+/// Elements that a protocol works on at a time.
+const LANES: usize = 1 << 14;
 
-#[divan::bench(types = [u32, u64], args = [1, 20, 32])]
-fn bits_slice<R: Ring>(bencher: Bencher, count: u32) {
-    let elements = noise::<R>(LANES);
+#[divan::bench(types = [u32, u64])]
+fn aes_ctr_subtract<R: Ring>(bencher: Bencher) {
+    let key = AesCtr::new(&[7; 16]);
+    let mut elements = noise::<R>(LANES);
     bencher
         .counter(ItemsCount::new(LANES))
-        .bench_local(|| slice_bits(black_box(&elements), 0, count));
+        .bench_local(|| key.subtract_from(1, 2, black_box(&mut elements)));
+}
+
+#[divan::bench(types = [u32, u64], args = [1, 21, 32])]
+fn bits_slice<R: Ring>(bencher: Bencher, count: u32) {
+    let elements = noise::<R>(LANES);
+    let mut words = vec![0; count as usize * LANES / 64];
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| slice_difference(black_box(&elements), R::ONE, 0, count, black_box(&mut words)));
 }
 
 #[divan::bench(types = [u32, u64])]
@@ -149,20 +163,40 @@ fn bits_unslice<R: Ring>(bencher: Bencher) {
         .bench_local(|| unslice::<R>(black_box(&plane), LANES));
 }
 
-#[divan::bench(types = [u32, u64], args = [8, 13])]
+#[divan::bench(types = [u32, u64], args = [8, 13, 31])]
 fn narrow_pack<R: Ring>(bencher: Bencher, bits: u32) {
     let elements = noise::<R>(LANES);
+    let mut bytes = vec![0; narrow_len(bits, LANES)];
     bencher
         .counter(ItemsCount::new(LANES))
-        .bench_local(|| pack_narrow(bits, black_box(&elements)));
+        .bench_local(|| write_narrow(bits, black_box(&elements), black_box(&mut bytes)));
 }
 
-#[divan::bench(types = [u32, u64], args = [8, 13])]
+#[divan::bench(types = [u32, u64], args = [8, 13, 31])]
 fn narrow_unpack<R: Ring>(bencher: Bencher, bits: u32) {
     let bytes = pack_narrow(bits, &noise::<R>(LANES));
+    let mut elements = vec![R::ZERO; LANES];
     bencher
         .counter(ItemsCount::new(LANES))
-        .bench_local(|| unpack_narrow::<R>(bits, black_box(&bytes), LANES));
+        .bench_local(|| read_narrow(bits, black_box(&bytes), black_box(&mut elements)).expect("as many bytes"));
+}
+
+#[divan::bench(types = [u32, u64])]
+fn bytes_write<R: Ring>(bencher: Bencher) {
+    let elements = noise::<R>(LANES);
+    let mut bytes = vec![0; LANES * R::BYTES];
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| write_bytes(black_box(&elements), black_box(&mut bytes)));
+}
+
+#[divan::bench(types = [u32, u64])]
+fn bytes_add<R: Ring>(bencher: Bencher) {
+    let mut elements = noise::<R>(LANES);
+    let bytes = to_bytes(&elements);
+    bencher
+        .counter(ItemsCount::new(LANES))
+        .bench_local(|| add_bytes(black_box(&bytes), black_box(&mut elements)).expect("as many bytes"));
 }
 
 #[divan::bench(types = [u32, u64])]

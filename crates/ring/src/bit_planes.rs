@@ -76,13 +76,15 @@ impl BitPlanes {
     /// Exclusive or with planes of the same form.
     pub fn xor_assign(&mut self, other: &BitPlanes) {
         self.check_form(other);
-        self.words.iter_mut().zip(&other.words).for_each(|(x, y)| *x ^= y);
+        let (words, others) = (&mut self.words, &other.words);
+        kernel::vectorize(|| combine(words, others, |x, y| x ^ y));
     }
 
     /// And with planes of the same form.
     pub fn and_assign(&mut self, other: &BitPlanes) {
         self.check_form(other);
-        self.words.iter_mut().zip(&other.words).for_each(|(x, y)| *x &= y);
+        let (words, others) = (&mut self.words, &other.words);
+        kernel::vectorize(|| combine(words, others, |x, y| x & y));
     }
 
     /// The planes of all parts, in order. All have the same lanes.
@@ -176,6 +178,14 @@ impl fmt::Debug for BitPlanes {
     }
 }
 
+#[inline(always)]
+fn combine(words: &mut [u64], others: &[u64], f: impl Fn(u64, u64) -> u64) {
+    words
+        .iter_mut()
+        .zip(others)
+        .for_each(|(word, &other)| *word = f(*word, other));
+}
+
 fn words_of(lanes: usize) -> usize {
     lanes.div_ceil(64)
 }
@@ -187,10 +197,16 @@ fn last_word_mask(lanes: usize) -> Option<u64> {
 
 /// Bits `first_bit..first_bit + count` of every element: plane `p` holds bit `first_bit + p`, one lane an element.
 pub fn slice_bits<R: Ring>(elements: &[R], first_bit: u32, count: u32) -> BitPlanes {
-    assert!(first_bit + count <= R::BITS, "an element has {} bits", R::BITS);
     let mut planes = BitPlanes::zeros(count as usize, elements.len());
-    kernel::slice_bits(elements, first_bit, count, &mut planes.words);
+    slice_difference(elements, R::ZERO, first_bit, count, &mut planes.words);
     planes
+}
+
+/// Bits `first_bit..first_bit + count` of every `elements[i] - minus`, into the words of `count` planes, one after the other.
+pub fn slice_difference<R: Ring>(elements: &[R], minus: R, first_bit: u32, count: u32, words: &mut [u64]) {
+    assert!(first_bit + count <= R::BITS, "an element has {} bits", R::BITS);
+    let first = first_bit;
+    kernel::slice_bits(elements, kernel::Window { minus, first, count }, words);
 }
 
 /// The bits of one plane as elements 0 and 1.

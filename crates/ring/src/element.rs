@@ -63,6 +63,8 @@ pub trait Ring: Copy + Default + Send + Sync + Zeroize + Accelerated + 'static {
     fn shifted_left(self, bits: u32) -> Self;
     /// Bitwise and.
     fn and(self, other: Self) -> Self;
+    /// Bitwise exclusive or.
+    fn xor(self, other: Self) -> Self;
     /// The residue of a signed integer.
     fn from_i64(value: i64) -> Self;
     /// The representative in [-2^(l-1), 2^(l-1)).
@@ -109,6 +111,10 @@ macro_rules! ring {
             #[inline(always)]
             fn and(self, other: Self) -> Self {
                 self & other
+            }
+            #[inline(always)]
+            fn xor(self, other: Self) -> Self {
+                self ^ other
             }
             #[inline(always)]
             fn from_i64(value: i64) -> Self {

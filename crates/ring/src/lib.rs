@@ -9,7 +9,10 @@ pub mod kernel;
 mod secret;
 pub mod vector;
 
-pub use bit_planes::{BitPlanes, slice_bits, unslice};
+pub use bit_planes::{BitPlanes, slice_bits, slice_difference, unslice};
 pub use element::{Ring, RingKind};
-pub use encoding::{WrongLength, from_bytes, narrow_len, pack_narrow, to_bytes, unpack_narrow};
+pub use encoding::{
+    WrongLength, add_bytes, from_bytes, narrow_len, pack_narrow, read_bytes, read_narrow, to_bytes, unpack_narrow,
+    write_bytes, write_narrow,
+};
 pub use secret::Secret;

@@ -1,6 +1,7 @@
-use super::bits::{self, LANES};
+use super::bits::{self, LANES, Window};
 use super::gemm::tile::{self, Tile};
-use super::tier::Tier;
+use super::narrow;
+use super::tier::{Tier, vectorize};
 
 /// What a word of a ring must bring along: the operations whose code differs between 32 and 64 bits.
 ///
@@ -10,13 +11,19 @@ pub trait Accelerated: Sized {
     fn write_little_endian(elements: &[Self], bytes: &mut [u8]);
     /// Reads elements from as many little-endian bytes.
     fn read_little_endian(bytes: &[u8], elements: &mut [Self]);
+    /// Adds elements read from as many little-endian bytes.
+    fn add_little_endian(bytes: &[u8], elements: &mut [Self]);
     /// The memory of `elements` as bytes.
     fn as_bytes_mut(elements: &mut [Self]) -> &mut [u8];
     /// Turns bytes that were filled in little-endian order into elements of this machine.
     fn fix_byte_order(elements: &mut [Self]);
-    /// Bit `first + p` of each element goes to word `p * stride` of `words`, for `p` below `count`.
+    /// Word `p * stride + i` of `words` gets bit `p` of the window of the elements of block `i`.
     #[allow(private_interfaces)]
-    fn slice_block(tier: Tier, lanes: &[Self; LANES], first: u32, count: u32, words: &mut [u64], stride: usize);
+    fn slice_blocks(tier: Tier, blocks: &[[Self; LANES]], window: Window<Self>, words: &mut [u64], stride: usize);
+    /// Packs the low `bits` bits of some of the first groups of eight; gives the number of groups.
+    fn pack_groups(tier: Tier, bits: u32, groups: &[[Self; 8]], bytes: &mut [u8]) -> usize;
+    /// Unpacks some of the first groups of eight; gives their number.
+    fn unpack_groups(tier: Tier, bits: u32, bytes: &[u8], groups: &mut [[Self; 8]]) -> usize;
     /// Adds the product of a panel of rows and a panel of columns to a tile of the result.
     ///
     /// # Safety
@@ -26,7 +33,7 @@ pub trait Accelerated: Sized {
 }
 
 macro_rules! accelerated {
-    ($word:ty, $tiles:ident, $slice_block:ident) => {
+    ($word:ty, $tiles:ident, $slice_blocks:ident, $pack_groups:ident, $unpack_groups:ident) => {
         impl Accelerated for $word {
             fn write_little_endian(elements: &[Self], bytes: &mut [u8]) {
                 for (bytes, element) in bytes.chunks_exact_mut(size_of::<$word>()).zip(elements) {
@@ -38,6 +45,10 @@ macro_rules! accelerated {
                 for (bytes, element) in bytes.chunks_exact(size_of::<$word>()).zip(elements) {
                     *element = <$word>::from_le_bytes(bytes.try_into().expect("chunks have the size of a word"));
                 }
+            }
+
+            fn add_little_endian(bytes: &[u8], elements: &mut [Self]) {
+                vectorize(|| add_loop(bytes, elements, <$word>::from_le_bytes, <$word>::wrapping_add));
             }
 
             fn as_bytes_mut(elements: &mut [Self]) -> &mut [u8] {
@@ -55,15 +66,22 @@ macro_rules! accelerated {
             }
 
             #[allow(private_interfaces)]
-            fn slice_block(
+            fn slice_blocks(
                 tier: Tier,
-                lanes: &[Self; LANES],
-                first: u32,
-                count: u32,
+                blocks: &[[Self; LANES]],
+                window: Window<Self>,
                 words: &mut [u64],
                 stride: usize,
             ) {
-                bits::$slice_block(tier, lanes, first, count, words, stride);
+                bits::$slice_blocks(tier, blocks, window, words, stride);
+            }
+
+            fn pack_groups(tier: Tier, bits: u32, groups: &[[Self; 8]], bytes: &mut [u8]) -> usize {
+                narrow::$pack_groups(tier, bits, groups, bytes)
+            }
+
+            fn unpack_groups(tier: Tier, bits: u32, bytes: &[u8], groups: &mut [[Self; 8]]) -> usize {
+                narrow::$unpack_groups(tier, bits, bytes, groups)
             }
 
             #[allow(private_interfaces)]
@@ -75,5 +93,29 @@ macro_rules! accelerated {
     };
 }
 
-accelerated!(u32, multiply_add_u32, slice_block_u32);
-accelerated!(u64, multiply_add_u64, slice_block_u64);
+accelerated!(
+    u32,
+    multiply_add_u32,
+    slice_blocks_u32,
+    pack_groups_u32,
+    unpack_groups_u32
+);
+accelerated!(
+    u64,
+    multiply_add_u64,
+    slice_blocks_u64,
+    pack_groups_u64,
+    unpack_groups_u64
+);
+
+#[inline(always)]
+fn add_loop<W: Copy, const BYTES: usize>(
+    bytes: &[u8],
+    elements: &mut [W],
+    read: impl Fn([u8; BYTES]) -> W,
+    add: impl Fn(W, W) -> W,
+) {
+    for (element, bytes) in elements.iter_mut().zip(bytes.as_chunks().0) {
+        *element = add(*element, read(*bytes));
+    }
+}

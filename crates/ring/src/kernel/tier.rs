@@ -1,71 +1,168 @@
+use std::env;
+use std::fmt;
+use std::sync::OnceLock;
+
+/// The environment variable that names the best tier a process may use: `portable`, `avx2`, `avx512` or `avx512plus`.
+///
+/// It is there to run the fallback paths on a processor that needs none of them. Unset, a process uses the best its processor has.
+pub const TIER_VARIABLE: &str = "TERCET_KERNELS";
+
 /// What the processor's vector unit can do.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Tier {
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Tier {
     /// What every processor of the target can.
     Portable,
     /// 256-bit integer vectors.
     #[cfg(target_arch = "x86_64")]
     Avx2,
-    /// 512-bit integer vectors with masks and 64-bit products.
+    /// 512-bit integer vectors with masks and 64-bit products (AVX-512 F, DQ, BW and VL).
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// What came with Ice Lake and Zen 4 besides: permutations of bytes (VBMI), affine maps over bits (GFNI), AES on vectors (VAES).
+    #[cfg(target_arch = "x86_64")]
+    Avx512Plus,
+}
+
+/// [`TIER_VARIABLE`] asks for kernels that cannot be used. Whoever set it has to change it.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum TierError {
+    /// No tier has this name.
+    #[error("{TIER_VARIABLE} is `{name}`, but has to be one of {}", names(Tier::ALL))]
+    Unknown {
+        /// The variable's value.
+        name: String,
+    },
+    /// The processor lacks the instructions.
+    #[error(
+        "{TIER_VARIABLE} is `{name}`, but this processor can only do {}",
+        names(Tier::available())
+    )]
+    Unsupported {
+        /// The variable's value.
+        name: String,
+    },
 }
 
 impl Tier {
-    /// The best tier of this processor. The standard library remembers the answer.
+    const ALL: &[Tier] = &[
+        Tier::Portable,
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx2,
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512,
+        #[cfg(target_arch = "x86_64")]
+        Tier::Avx512Plus,
+    ];
+
+    /// The tier this process uses. Decided once, by [`TIER_VARIABLE`] and the processor.
+    ///
+    /// # Errors
+    /// When the variable names no tier, or one the processor lacks. Programs ask before they begin; a kernel that runs nevertheless panics.
+    pub fn chosen() -> Result<Tier, TierError> {
+        choice().clone()
+    }
+
+    /// The tier of the kernels that run now.
+    #[inline]
+    pub(crate) fn current() -> Tier {
+        match choice() {
+            Ok(tier) => *tier,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Every tier this processor can run, the best last.
+    pub(crate) fn available() -> &'static [Tier] {
+        &Tier::ALL[..=Tier::ALL.iter().rposition(|tier| tier.is_supported()).unwrap_or(0)]
+    }
+
     #[cfg(target_arch = "x86_64")]
-    pub(crate) fn detected() -> Tier {
+    fn is_supported(self) -> bool {
         let avx2 = is_x86_feature_detected!("avx2");
-        let wide = is_x86_feature_detected!("avx512f")
+        let avx512 = avx2
+            && is_x86_feature_detected!("avx512f")
             && is_x86_feature_detected!("avx512dq")
             && is_x86_feature_detected!("avx512bw")
             && is_x86_feature_detected!("avx512vl");
-        match (avx2, wide) {
-            (true, true) => Tier::Avx512,
-            (true, false) => Tier::Avx2,
-            _ => Tier::Portable,
+        match self {
+            Tier::Portable => true,
+            Tier::Avx2 => avx2,
+            Tier::Avx512 => avx512,
+            Tier::Avx512Plus => {
+                avx512
+                    && is_x86_feature_detected!("avx512vbmi")
+                    && is_x86_feature_detected!("gfni")
+                    && is_x86_feature_detected!("aes")
+                    && is_x86_feature_detected!("vaes")
+            }
         }
     }
 
-    /// The best tier of this processor.
     #[cfg(not(target_arch = "x86_64"))]
-    pub(crate) fn detected() -> Tier {
-        Tier::Portable
+    fn is_supported(self) -> bool {
+        true
     }
 
-    /// Every tier this processor can run, for tests.
-    #[cfg(test)]
-    pub(crate) fn available() -> Vec<Tier> {
-        let mut tiers = vec![Tier::Portable];
-        #[cfg(target_arch = "x86_64")]
-        match Tier::detected() {
-            Tier::Portable => {}
-            Tier::Avx2 => tiers.push(Tier::Avx2),
-            Tier::Avx512 => tiers.extend([Tier::Avx2, Tier::Avx512]),
+    /// The tier that a process uses whose variable has this value.
+    fn named(name: Option<&str>) -> Result<Tier, TierError> {
+        let available = Tier::available();
+        let Some(name) = name else {
+            return Ok(available[available.len() - 1]);
+        };
+        let tier = Tier::ALL.iter().find(|tier| tier.to_string() == name);
+        let tier = tier.ok_or_else(|| TierError::Unknown { name: name.to_owned() })?;
+        if !available.contains(tier) {
+            return Err(TierError::Unsupported { name: name.to_owned() });
         }
-        tiers
+        Ok(*tier)
     }
 }
 
-/// Runs `body` compiled for the widest vectors this processor has.
+impl fmt::Display for Tier {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Tier::Portable => "portable",
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => "avx2",
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 => "avx512",
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512Plus => "avx512plus",
+        })
+    }
+}
+
+fn choice() -> &'static Result<Tier, TierError> {
+    static CHOICE: OnceLock<Result<Tier, TierError>> = OnceLock::new();
+    CHOICE.get_or_init(|| {
+        let name = env::var_os(TIER_VARIABLE).map(|name| name.to_string_lossy().into_owned());
+        Tier::named(name.as_deref())
+    })
+}
+
+fn names(tiers: &[Tier]) -> String {
+    tiers.iter().map(Tier::to_string).collect::<Vec<_>>().join(", ")
+}
+
+/// Runs `body` compiled for the widest vectors this process may use.
 ///
 /// For plain loops over slices, which the compiler then vectorises for each tier. The loop must be inlined into `body`, or it stays
 /// portable: put it in a function marked `#[inline(always)]` and let `body` be nothing but the call.
 #[inline]
 pub fn vectorize<T>(body: impl FnOnce() -> T) -> T {
-    vectorize_for(Tier::detected(), body)
+    vectorize_for(Tier::current(), body)
 }
 
 #[inline]
 pub(crate) fn vectorize_for<T>(tier: Tier, body: impl FnOnce() -> T) -> T {
     match tier {
         Tier::Portable => body(),
-        // SAFETY: a tier other than the portable one exists only where `detected` found its features.
+        // SAFETY: a tier other than the portable one is in use only where the processor has it.
         #[cfg(target_arch = "x86_64")]
         Tier::Avx2 => unsafe { with_avx2(body) },
         // SAFETY: as above.
         #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 => unsafe { with_avx512(body) },
+        Tier::Avx512 | Tier::Avx512Plus => unsafe { with_avx512(body) },
     }
 }
 
@@ -87,7 +184,7 @@ mod tests {
 
     #[test]
     fn every_tier_runs_the_body() {
-        for tier in Tier::available() {
+        for &tier in Tier::available() {
             let mut values: Vec<u64> = (0..100).collect();
             let sum = vectorize_for(tier, || {
                 values.iter_mut().for_each(|v| *v = v.wrapping_mul(3));
@@ -95,5 +192,24 @@ mod tests {
             });
             assert_eq!(sum, 3 * 4950);
         }
+    }
+
+    #[test]
+    fn the_variable_lowers_the_tier_and_never_raises_it() {
+        for &tier in Tier::ALL {
+            let named = Tier::named(Some(&tier.to_string()));
+            if Tier::available().contains(&tier) {
+                assert_eq!(named, Ok(tier));
+            } else {
+                assert_eq!(named, Err(TierError::Unsupported { name: tier.to_string() }));
+            }
+        }
+        assert_eq!(Tier::named(None).ok().as_ref(), Tier::available().last());
+        let unknown = Tier::named(Some("sse9")).unwrap_err();
+        assert!(
+            unknown
+                .to_string()
+                .starts_with("TERCET_KERNELS is `sse9`, but has to be one of portable")
+        );
     }
 }

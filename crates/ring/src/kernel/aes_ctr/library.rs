@@ -3,6 +3,7 @@ use aes::cipher::{Array, BlockCipherEncrypt, KeyInit};
 use zeroize::Zeroize;
 
 use super::BLOCK;
+use crate::Ring;
 
 /// Blocks encrypted together: enough for the library to fill its pipelines, few enough to stay in the first-level cache.
 const BATCH: usize = 64;
@@ -31,5 +32,21 @@ impl Library {
             }
         }
         scratch.iter_mut().for_each(|block| block.0.zeroize());
+    }
+
+    /// Combines the stream, read as elements, with `elements`.
+    pub(super) fn combine<R: Ring>(&self, prefix: u64, index: u64, elements: &mut [R], combined: impl Fn(R, R) -> R) {
+        let mut next = index;
+        let mut scratch = [R::ZERO; BATCH * BLOCK / 4];
+        for elements in elements.chunks_mut(BATCH * BLOCK / R::BYTES) {
+            let stream = &mut scratch[..elements.len()];
+            self.fill(prefix, next, R::as_bytes_mut(stream));
+            R::fix_byte_order(stream);
+            next += BATCH as u64;
+            for (element, stream) in elements.iter_mut().zip(stream) {
+                *element = combined(*element, *stream);
+            }
+        }
+        scratch.zeroize();
     }
 }

@@ -3,6 +3,8 @@
 //! Block `index` of the stream with prefix `prefix` is the encryption of `prefix || index`, two 64-bit words, little-endian. Nothing is
 //! kept from call to call: whoever names the prefix and the index decides, and answers for, what is drawn twice.
 //! Source of the construction: counter mode, NIST SP 800-38A, section 6.5.
+//!
+//! Masks are mostly added to something, so the stream can be combined with what stands in memory as it is made.
 
 mod library;
 #[cfg(target_arch = "x86_64")]
@@ -10,6 +12,7 @@ mod vaes;
 
 use std::fmt;
 
+use super::tier::Tier;
 use crate::Ring;
 use library::Library;
 
@@ -25,37 +28,84 @@ enum Cipher {
     Library(Library),
 }
 
+/// What becomes of an element where the stream goes.
+#[derive(Clone, Copy)]
+enum Onto {
+    Replace,
+    Add,
+    Subtract,
+    Xor,
+}
+
 impl AesCtr {
     /// Expands a key.
     pub fn new(key: &[u8; 16]) -> Self {
-        #[cfg(target_arch = "x86_64")]
-        if let Some(vaes) = vaes::Vaes::new(key) {
-            return AesCtr(Cipher::Vaes(vaes));
-        }
-        AesCtr(Cipher::Library(Library::new(key)))
+        AesCtr::on(Tier::current(), key)
     }
 
-    /// Overwrites `elements` with the stream's bytes from block `index` on, read as little-endian elements.
+    fn on(tier: Tier, key: &[u8; 16]) -> Self {
+        match tier {
+            // SAFETY: the tier is in use only where the processor has it.
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512Plus => AesCtr(Cipher::Vaes(unsafe { vaes::Vaes::new(key) })),
+            _ => AesCtr(Cipher::Library(Library::new(key))),
+        }
+    }
+
+    /// `elements[i] = F[i]`, where F is the stream from block `index` on, read as little-endian elements.
+    ///
+    /// # Panics
+    /// As all draws: when the stream would pass block 2^64 - 1, after which it would repeat.
     pub fn fill<R: Ring>(&self, prefix: u64, index: u64, elements: &mut [R]) {
-        self.fill_bytes(prefix, index, R::as_bytes_mut(elements));
-        R::fix_byte_order(elements);
+        self.combine(Onto::Replace, prefix, index, elements);
+    }
+
+    /// `elements[i] += F[i]`.
+    pub fn add_to<R: Ring>(&self, prefix: u64, index: u64, elements: &mut [R]) {
+        self.combine(Onto::Add, prefix, index, elements);
+    }
+
+    /// `elements[i] -= F[i]`.
+    pub fn subtract_from<R: Ring>(&self, prefix: u64, index: u64, elements: &mut [R]) {
+        self.combine(Onto::Subtract, prefix, index, elements);
+    }
+
+    /// `words[i] ^= F[i]`.
+    pub fn xor_into(&self, prefix: u64, index: u64, words: &mut [u64]) {
+        self.combine(Onto::Xor, prefix, index, words);
     }
 
     /// Overwrites `bytes` with the stream from block `index` on.
-    ///
-    /// # Panics
-    /// When the stream would pass block 2^64 - 1, after which it would repeat.
     pub fn fill_bytes(&self, prefix: u64, index: u64, bytes: &mut [u8]) {
-        assert!(
-            index.checked_add(blocks_for(bytes.len())).is_some(),
-            "a stream has 2^64 - 1 blocks at most"
-        );
+        check_end(index, bytes.len());
         match &self.0 {
             #[cfg(target_arch = "x86_64")]
             Cipher::Vaes(cipher) => cipher.fill(prefix, index, bytes),
             Cipher::Library(cipher) => cipher.fill(prefix, index, bytes),
         }
     }
+
+    fn combine<R: Ring>(&self, onto: Onto, prefix: u64, index: u64, elements: &mut [R]) {
+        check_end(index, size_of_val(elements));
+        match &self.0 {
+            // Its processors are little-endian.
+            #[cfg(target_arch = "x86_64")]
+            Cipher::Vaes(cipher) => cipher.combine(onto, R::KIND, prefix, index, R::as_bytes_mut(elements)),
+            Cipher::Library(cipher) => match onto {
+                Onto::Replace => cipher.combine(prefix, index, elements, |_, stream| stream),
+                Onto::Add => cipher.combine(prefix, index, elements, |element: R, stream| element.plus(stream)),
+                Onto::Subtract => cipher.combine(prefix, index, elements, |element: R, stream| element.minus(stream)),
+                Onto::Xor => cipher.combine(prefix, index, elements, |element: R, stream| element.xor(stream)),
+            },
+        }
+    }
+}
+
+fn check_end(index: u64, bytes: usize) {
+    assert!(
+        index.checked_add(blocks_for(bytes)).is_some(),
+        "a stream has 2^64 - 1 blocks at most"
+    );
 }
 
 /// Blocks that `bytes` bytes of the stream take.
@@ -79,7 +129,7 @@ mod tests {
 
     /// Every form of the cipher this processor can run.
     fn forms(key: &[u8; 16]) -> Vec<AesCtr> {
-        vec![AesCtr::new(key), AesCtr(Cipher::Library(Library::new(key)))]
+        Tier::available().iter().map(|&tier| AesCtr::on(tier, key)).collect()
     }
 
     /// The stream by its definition, one block at a time.
@@ -97,6 +147,29 @@ mod tests {
         stream
     }
 
+    fn check_elements<R: Ring>(cipher: &AesCtr, prefix: u64, index: u64, stream: &[u8]) {
+        let len = stream.len() / R::BYTES;
+        let stream = crate::from_bytes::<R>(&stream[..len * R::BYTES], len).unwrap();
+        let start: Vec<R> = (0..len as u64)
+            .map(|i| R::from_u64(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
+            .collect();
+        let check = |draw: &dyn Fn(&mut [R]), expected: &dyn Fn(R, R) -> R| {
+            let mut drawn = start.clone();
+            draw(&mut drawn);
+            for ((drawn, &start), &stream) in drawn.iter().zip(&start).zip(stream.iter()) {
+                assert_eq!(drawn.to_u64(), expected(start, stream).to_u64());
+            }
+        };
+        check(&|to| cipher.fill(prefix, index, to), &|_, stream| stream);
+        check(&|to| cipher.add_to(prefix, index, to), &|x, stream| x.plus(stream));
+        check(&|to| cipher.subtract_from(prefix, index, to), &|x, stream| {
+            x.minus(stream)
+        });
+        check(&|to| cipher.combine(Onto::Xor, prefix, index, to), &|x, stream| {
+            R::from_u64(x.to_u64() ^ stream.to_u64())
+        });
+    }
+
     proptest! {
         #[test]
         fn equals_the_definition(
@@ -110,12 +183,8 @@ mod tests {
                 let mut bytes = vec![0xaa; len];
                 cipher.fill_bytes(prefix, index, &mut bytes);
                 prop_assert_eq!(&bytes, &expected);
-                let mut words = vec![1u32; len / 4];
-                cipher.fill(prefix, index, &mut words);
-                prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 4 * 4]);
-                let mut words = vec![1u64; len / 8];
-                cipher.fill(prefix, index, &mut words);
-                prop_assert_eq!(crate::to_bytes(&words), &expected[..len / 8 * 8]);
+                check_elements::<u32>(&cipher, prefix, index, &expected);
+                check_elements::<u64>(&cipher, prefix, index, &expected);
             }
         }
     }

@@ -2,7 +2,8 @@ use std::arch::x86_64::*;
 
 use zeroize::Zeroize;
 
-use super::BLOCK;
+use super::{BLOCK, Onto};
+use crate::RingKind;
 
 /// Rounds of AES-128.
 const ROUNDS: usize = 10;
@@ -17,19 +18,32 @@ const BATCH: usize = 8;
 pub(super) struct Vaes([[u8; BLOCK]; ROUNDS + 1]);
 
 impl Vaes {
-    /// Expands a key, if the processor has the instructions.
-    pub(super) fn new(key: &[u8; 16]) -> Option<Self> {
-        let able = is_x86_feature_detected!("vaes")
-            && is_x86_feature_detected!("aes")
-            && is_x86_feature_detected!("avx512f")
-            && is_x86_feature_detected!("avx512bw");
+    /// Expands a key.
+    ///
+    /// # Safety
+    /// The processor has what [`super::Tier::Avx512Plus`] stands for.
+    pub(super) unsafe fn new(key: &[u8; 16]) -> Self {
         // SAFETY: the processor has AES instructions.
-        able.then(|| Vaes(unsafe { expand(key) }))
+        Vaes(unsafe { expand(key) })
     }
 
     pub(super) fn fill(&self, prefix: u64, index: u64, bytes: &mut [u8]) {
-        // SAFETY: `new` found the features.
-        unsafe { fill(&self.0, prefix, index, bytes) }
+        // SAFETY: whoever made the cipher promised the features.
+        unsafe { replace(&self.0, prefix, index, bytes) }
+    }
+
+    /// Combines the stream with the memory of elements of a ring.
+    pub(super) fn combine(&self, onto: Onto, kind: RingKind, prefix: u64, index: u64, bytes: &mut [u8]) {
+        let combine = match (onto, kind) {
+            (Onto::Replace, _) => replace,
+            (Onto::Xor, _) => xor,
+            (Onto::Add, RingKind::Z32) => add_u32,
+            (Onto::Add, RingKind::Z64) => add_u64,
+            (Onto::Subtract, RingKind::Z32) => subtract_u32,
+            (Onto::Subtract, RingKind::Z64) => subtract_u64,
+        };
+        // SAFETY: as above.
+        unsafe { combine(&self.0, prefix, index, bytes) }
     }
 }
 
@@ -73,34 +87,52 @@ fn expand(key: &[u8; 16]) -> [[u8; BLOCK]; ROUNDS + 1] {
     keys
 }
 
-#[target_feature(enable = "vaes,avx512f,avx512bw")]
-fn fill(keys: &[[u8; BLOCK]; ROUNDS + 1], prefix: u64, index: u64, bytes: &mut [u8]) {
-    // SAFETY: a round key is 16 bytes, and the load needs no alignment.
-    let keys = keys.map(|key| _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(key.as_ptr().cast()) }));
-    let word = |i: u64| index.wrapping_add(i) as i64;
-    let prefix = prefix as i64;
-    let mut counters = _mm512_set_epi64(word(3), prefix, word(2), prefix, word(1), prefix, word(0), prefix);
-    let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
-    let mut batches = bytes.chunks_exact_mut(BATCH * VECTOR);
-    for batch in &mut batches {
-        let blocks: [__m512i; BATCH] = std::array::from_fn(|_| {
-            let blocks = counters;
-            counters = _mm512_add_epi64(counters, step);
-            blocks
-        });
-        for (to, blocks) in batch.chunks_exact_mut(VECTOR).zip(encrypt(&keys, blocks)) {
-            // SAFETY: the chunk is a vector long, and the store needs no alignment.
-            unsafe { _mm512_storeu_si512(to.as_mut_ptr().cast(), blocks) };
+/// A pass over bytes that combines what stands there with the stream, a vector at a time.
+macro_rules! pass {
+    ($name:ident, |$old:ident, $stream:ident| $combined:expr) => {
+        #[target_feature(enable = "vaes,avx512f,avx512bw")]
+        fn $name(keys: &[[u8; BLOCK]; ROUNDS + 1], prefix: u64, index: u64, bytes: &mut [u8]) {
+            // SAFETY: a round key is 16 bytes, and the load needs no alignment.
+            let keys = keys.map(|key| _mm512_broadcast_i32x4(unsafe { _mm_loadu_si128(key.as_ptr().cast()) }));
+            let word = |i: u64| index.wrapping_add(i) as i64;
+            let prefix = prefix as i64;
+            let mut counters = _mm512_set_epi64(word(3), prefix, word(2), prefix, word(1), prefix, word(0), prefix);
+            let step = _mm512_set_epi64(4, 0, 4, 0, 4, 0, 4, 0);
+            let mut batches = bytes.chunks_exact_mut(BATCH * VECTOR);
+            for batch in &mut batches {
+                let blocks: [__m512i; BATCH] = std::array::from_fn(|_| {
+                    let blocks = counters;
+                    counters = _mm512_add_epi64(counters, step);
+                    blocks
+                });
+                for (to, $stream) in batch.chunks_exact_mut(VECTOR).zip(encrypt(&keys, blocks)) {
+                    // SAFETY: the chunk is a vector long, and neither access needs alignment.
+                    unsafe {
+                        let $old = _mm512_loadu_si512(to.as_ptr().cast());
+                        _mm512_storeu_si512(to.as_mut_ptr().cast(), $combined);
+                    }
+                }
+            }
+            for to in batches.into_remainder().chunks_mut(VECTOR) {
+                let [$stream] = encrypt(&keys, [counters]);
+                counters = _mm512_add_epi64(counters, step);
+                let mask = u64::MAX >> (VECTOR - to.len());
+                // SAFETY: the mask admits as many bytes as the chunk has.
+                unsafe {
+                    let $old = _mm512_maskz_loadu_epi8(mask, to.as_ptr().cast());
+                    _mm512_mask_storeu_epi8(to.as_mut_ptr().cast(), mask, $combined);
+                }
+            }
         }
-    }
-    for to in batches.into_remainder().chunks_mut(VECTOR) {
-        let [blocks] = encrypt(&keys, [counters]);
-        counters = _mm512_add_epi64(counters, step);
-        let mask = u64::MAX >> (VECTOR - to.len());
-        // SAFETY: the mask admits as many bytes as the chunk has.
-        unsafe { _mm512_mask_storeu_epi8(to.as_mut_ptr().cast(), mask, blocks) };
-    }
+    };
 }
+
+pass!(replace, |_old, stream| stream);
+pass!(xor, |old, stream| _mm512_xor_si512(old, stream));
+pass!(add_u32, |old, stream| _mm512_add_epi32(old, stream));
+pass!(add_u64, |old, stream| _mm512_add_epi64(old, stream));
+pass!(subtract_u32, |old, stream| _mm512_sub_epi32(old, stream));
+pass!(subtract_u64, |old, stream| _mm512_sub_epi64(old, stream));
 
 /// Encrypts `N` vectors of four blocks side by side.
 #[inline]

@@ -2,6 +2,8 @@
 
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+#[cfg(target_arch = "x86_64")]
+mod avx512plus;
 
 use zeroize::Zeroize;
 
@@ -11,61 +13,85 @@ use crate::Ring;
 /// Lanes of a plane's word.
 pub(super) const LANES: usize = 64;
 
-/// Plane `p` of `words` gets bit `first + p` of every element.
-pub(crate) fn slice<R: Ring>(elements: &[R], first: u32, count: u32, words: &mut [u64]) {
-    slice_on(Tier::detected(), elements, first, count, words);
+/// What is sliced of every element: `count` bits of its difference to `minus`, from bit `first` on.
+#[derive(Clone, Copy)]
+pub(crate) struct Window<R> {
+    pub minus: R,
+    pub first: u32,
+    pub count: u32,
 }
 
-fn slice_on<R: Ring>(tier: Tier, elements: &[R], first: u32, count: u32, words: &mut [u64]) {
-    if count == 0 {
+/// Plane `p` of `words` gets bit `first + p` of every element less `minus`.
+pub(crate) fn slice<R: Ring>(elements: &[R], window: Window<R>, words: &mut [u64]) {
+    slice_on(Tier::current(), elements, window, words);
+}
+
+fn slice_on<R: Ring>(tier: Tier, elements: &[R], window: Window<R>, words: &mut [u64]) {
+    let stride = elements.len().div_ceil(LANES);
+    assert_eq!(
+        words.len(),
+        window.count as usize * stride,
+        "a plane has a word for every 64 lanes"
+    );
+    if words.is_empty() {
         return;
     }
-    let stride = elements.len().div_ceil(LANES);
     let (blocks, rest) = elements.as_chunks::<LANES>();
-    for (index, lanes) in blocks.iter().enumerate() {
-        R::slice_block(tier, lanes, first, count, &mut words[index..], stride);
-    }
+    R::slice_blocks(tier, blocks, window, words, stride);
     if !rest.is_empty() {
-        let mut lanes = [R::ZERO; LANES];
+        let mut lanes = [window.minus; LANES];
         lanes[..rest.len()].copy_from_slice(rest);
-        R::slice_block(tier, &lanes, first, count, &mut words[blocks.len()..], stride);
+        R::slice_blocks(tier, &[lanes], window, &mut words[blocks.len()..], stride);
         lanes.zeroize();
     }
 }
 
-macro_rules! slice_block {
+macro_rules! slice_blocks {
     ($name:ident, $word:ty, $wide:ident) => {
-        /// Bit `first + p` of each element goes to word `p * stride` of `words`.
+        /// Word `p * stride + i` of `words` gets bit `first + p` of the elements of block `i`.
         pub(super) fn $name(
             tier: Tier,
-            lanes: &[$word; LANES],
-            first: u32,
-            count: u32,
+            blocks: &[[$word; LANES]],
+            window: Window<$word>,
             words: &mut [u64],
             stride: usize,
         ) {
-            match tier {
-                // SAFETY: the tier exists only where its features were found.
-                #[cfg(target_arch = "x86_64")]
-                Tier::Avx512 => unsafe { avx512::$wide(lanes, first, count, words, stride) },
-                _ => vectorize_for(tier, || slice_transposed(lanes, first, count, words, stride)),
+            #[cfg(target_arch = "x86_64")]
+            let (blocks, words) = if tier == Tier::Avx512Plus {
+                let (eights, rest) = blocks.as_chunks();
+                for (index, eight) in eights.iter().enumerate() {
+                    // SAFETY: the tier is in use only where the processor has it.
+                    unsafe { avx512plus::$wide(eight, window, &mut words[index * avx512plus::BLOCKS..], stride) };
+                }
+                (rest, &mut words[eights.len() * avx512plus::BLOCKS..])
+            } else {
+                (blocks, words)
+            };
+            for (index, lanes) in blocks.iter().enumerate() {
+                let words = &mut words[index..];
+                match tier {
+                    // SAFETY: as above.
+                    #[cfg(target_arch = "x86_64")]
+                    Tier::Avx512 | Tier::Avx512Plus => unsafe { avx512::$wide(lanes, window, words, stride) },
+                    _ => vectorize_for(tier, || slice_transposed(lanes, window, words, stride)),
+                }
             }
         }
     };
 }
 
-slice_block!(slice_block_u32, u32, slice_u32);
-slice_block!(slice_block_u64, u64, slice_u64);
+slice_blocks!(slice_blocks_u32, u32, slice_u32);
+slice_blocks!(slice_blocks_u64, u64, slice_u64);
 
 #[inline(always)]
-fn slice_transposed<R: Ring>(lanes: &[R; LANES], first: u32, count: u32, words: &mut [u64], stride: usize) {
-    let mut block = lanes.map(|lane| lane.to_u64() >> first);
+fn slice_transposed<R: Ring>(lanes: &[R; LANES], window: Window<R>, words: &mut [u64], stride: usize) {
+    let mut block = lanes.map(|lane| lane.minus(window.minus).to_u64() >> window.first);
     transpose(&mut block);
     words
         .iter_mut()
         .step_by(stride)
         .zip(block)
-        .take(count as usize)
+        .take(window.count as usize)
         .for_each(|(word, plane)| *word = plane);
     block.zeroize();
 }
@@ -111,17 +137,18 @@ mod tests {
 
     use super::*;
 
-    fn check<R: Ring>(words: &[u64], first: u32, count: u32) {
+    fn check<R: Ring>(words: &[u64], minus: u64, first: u32, count: u32) {
+        let minus = R::from_u64(minus);
         let elements: Vec<R> = words.iter().map(|&w| R::from_u64(w)).collect();
         let stride = words.len().div_ceil(LANES);
-        for tier in Tier::available() {
+        for &tier in Tier::available() {
             let mut planes = vec![0; count as usize * stride];
-            slice_on(tier, &elements, first, count, &mut planes);
+            slice_on(tier, &elements, Window { minus, first, count }, &mut planes);
             for p in 0..count as usize {
                 for lane in 0..stride * LANES {
                     let bit = elements
                         .get(lane)
-                        .map_or(0, |element| element.to_u64() >> (first as usize + p) & 1);
+                        .map_or(0, |element| element.minus(minus).to_u64() >> (first as usize + p) & 1);
                     assert_eq!(
                         planes[p * stride + lane / 64] >> (lane % 64) & 1,
                         bit,
@@ -136,12 +163,13 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
         #[test]
         fn every_tier_slices_alike(
-            words in prop::collection::vec(any::<u64>(), 0..200),
+            words in prop::collection::vec(any::<u64>(), 0..1300),
+            minus in any::<u64>(),
             first in 0u32..64,
             count in 0u32..=64,
         ) {
-            check::<u64>(&words, first, count.min(64 - first));
-            check::<u32>(&words, first % 32, count.min(32 - first % 32));
+            check::<u64>(&words, minus, first, count.min(64 - first));
+            check::<u32>(&words, minus, first % 32, count.min(32 - first % 32));
         }
     }
 }

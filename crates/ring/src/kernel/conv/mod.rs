@@ -65,7 +65,7 @@ mod tests {
         let mut expected = start.clone();
         naive(&geometry, batch, &kernels, &input, &mut expected);
         let words = |elements: &[R]| elements.iter().map(|x| x.to_u64()).collect::<Vec<_>>();
-        for tier in Tier::available() {
+        for &tier in Tier::available() {
             let mut out = start.clone();
             PackedKernels::new(geometry, &kernels).multiply_add_on(tier, batch, &input, &mut out);
             assert_eq!(words(&out), words(&expected), "{geometry:?}, batch {batch} on {tier:?}");

@@ -61,7 +61,7 @@ impl<R: Ring> PackedKernels<R> {
 
     /// `out += kernels * input` for `batch` images, one after the other.
     pub fn multiply_add(&self, batch: usize, input: &[R], out: &mut [R]) {
-        self.multiply_add_on(Tier::detected(), batch, input, out);
+        self.multiply_add_on(Tier::current(), batch, input, out);
     }
 
     pub(super) fn multiply_add_on(&self, tier: Tier, batch: usize, input: &[R], out: &mut [R]) {

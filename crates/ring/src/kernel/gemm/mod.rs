@@ -34,7 +34,7 @@ pub(crate) fn blocks(inner: usize) -> impl Iterator<Item = Range<usize>> {
 
 /// `out += left * right`, where `left` is `rows` x `inner`, `right` `inner` x `columns` and `out` `rows` x `columns`.
 pub fn gemm<R: Ring>(rows: usize, inner: usize, columns: usize, left: &[R], right: &[R], out: &mut [R]) {
-    gemm_on(Tier::detected(), rows, inner, columns, left, right, out);
+    gemm_on(Tier::current(), rows, inner, columns, left, right, out);
 }
 
 fn gemm_on<R: Ring>(tier: Tier, rows: usize, inner: usize, columns: usize, left: &[R], right: &[R], out: &mut [R]) {
@@ -82,7 +82,7 @@ mod tests {
         let mut expected = start.clone();
         naive(rows, inner, columns, &left, &right, &mut expected);
         let words = |elements: &[R]| elements.iter().map(|x| x.to_u64()).collect::<Vec<_>>();
-        for tier in Tier::available() {
+        for &tier in Tier::available() {
             let mut out = start.clone();
             gemm_on(tier, rows, inner, columns, &left, &right, &mut out);
             assert_eq!(

@@ -50,7 +50,7 @@ impl<R: Ring> PackedMatrix<R> {
 
     /// `out += left * self`, where `left` is `rows` x `inner` and `out` `rows` x `columns`.
     pub fn multiply_add(&self, rows: usize, left: &[R], out: &mut [R]) {
-        self.multiply_add_on(Tier::detected(), rows, left, out);
+        self.multiply_add_on(Tier::current(), rows, left, out);
     }
 
     pub(super) fn multiply_add_on(&self, tier: Tier, rows: usize, left: &[R], out: &mut [R]) {

@@ -62,7 +62,7 @@ macro_rules! multiply_add {
                 Tier::Avx2 => unsafe { avx2::$name(tile) },
                 // SAFETY: as above.
                 #[cfg(target_arch = "x86_64")]
-                Tier::Avx512 => unsafe { avx512::$name(tile) },
+                Tier::Avx512 | Tier::Avx512Plus => unsafe { avx512::$name(tile) },
             }
         }
     };
