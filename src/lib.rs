@@ -27,6 +27,7 @@ mod usage;
 use std::process::ExitCode;
 
 use clap::Parser;
+use tercet_ring::kernel::Tier;
 
 use arguments::{Arguments, Command, Format};
 use commands::{demo, deploy, infer, keys, plan, run, serve, verify};
@@ -78,6 +79,7 @@ fn usage_error(error: &clap::Error) -> ExitCode {
 }
 
 fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
+    Tier::chosen().map_err(|error| Failure::new(exit::ExitCode::Configuration, error.to_string()))?;
     let format = arguments.format;
     match &arguments.command {
         Command::Demo(arguments) => {

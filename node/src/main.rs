@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use tercet_config::{LogFormat, NodeConfig};
+use tercet_ring::kernel::Tier;
 use tercet_telemetry::logging;
 
 /// One party: serves its share of every session.
@@ -34,6 +35,8 @@ fn start(arguments: &Arguments) -> anyhow::Result<()> {
         LogFormat::Text => logging::init_text(level)?,
         LogFormat::Json => logging::init_json(level)?,
     }
+    let kernels = Tier::chosen()?;
+    tracing::info!(%kernels, "the arithmetic uses the processor's vector unit");
     tercet_node::run(config)?;
     Ok(())
 }
