@@ -1,7 +1,6 @@
 use std::time::{Duration, Instant};
 
 use tercet_ids::PartyId;
-use tercet_ring::kernel::wipe;
 
 use crate::error::{EngineError, Misbehaviour};
 use crate::frame::{FRAME_BYTES_MAX, FrameTag};
@@ -94,28 +93,6 @@ impl Channel {
         Ok(payload)
     }
 
-    /// One round: sends `mine` and gives the peer's message, which has the same length.
-    ///
-    /// Long messages go in frames, one of ours, one of theirs in turns. When a frame is sent, the peer has read all earlier ones or is
-    /// reading them, so that both sides can send at once without waiting for each other for ever.
-    pub(crate) fn exchange(&mut self, mine: Vec<u8>) -> Result<Vec<u8>, EngineError> {
-        let len = mine.len();
-        if len <= FRAME_BYTES_MAX {
-            self.send(mine)?;
-            return self.receive_exactly(len);
-        }
-        let mut mine = mine;
-        let mut theirs = Vec::with_capacity(len);
-        for chunk in mine.chunks(FRAME_BYTES_MAX) {
-            self.send(chunk.to_vec())?;
-            let mut frame = self.receive_exactly(chunk.len())?;
-            theirs.extend_from_slice(&frame);
-            wipe(&mut frame);
-        }
-        wipe(&mut mine);
-        Ok(theirs)
-    }
-
     /// The error of a peer that did what the protocol does not call for.
     pub(crate) fn misbehaved(&self, fault: Misbehaviour) -> EngineError {
         EngineError::PeerMisbehaved {
@@ -131,16 +108,6 @@ impl Channel {
             step: self.step,
             sequence: self.received_frames,
         }
-    }
-
-    fn receive_exactly(&mut self, expected: usize) -> Result<Vec<u8>, EngineError> {
-        let tag = self.next_received();
-        let payload = self.receive()?;
-        if payload.len() != expected {
-            let found = payload.len();
-            return Err(self.misbehaved(Misbehaviour::WrongLength { tag, expected, found }));
-        }
-        Ok(payload)
     }
 
     fn failure(&self, error: LinkError) -> EngineError {

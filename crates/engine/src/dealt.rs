@@ -1,5 +1,7 @@
 //! The dealer's stream to the second evaluator: one sequence of bytes a step, cut into frames.
 
+use std::ops::Range;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tercet_ring::kernel::wipe;
@@ -68,15 +70,24 @@ impl DealtSender {
 /// The second evaluator's end.
 pub(crate) struct DealtReceiver {
     channel: Channel,
-    pending: Vec<u8>,
+    frame: Arc<DealtFrame>,
     taken: usize,
+}
+
+/// A received frame, shared by the tiles it is for. Wiped when the last of them is done.
+struct DealtFrame(Vec<u8>);
+
+/// What was dealt for one tile, in the order it is used.
+pub(crate) struct DealtBlock {
+    frame: Arc<DealtFrame>,
+    left: Range<usize>,
 }
 
 impl DealtReceiver {
     pub(crate) fn new(channel: Channel) -> Self {
         DealtReceiver {
             channel,
-            pending: Vec::new(),
+            frame: Arc::new(DealtFrame(Vec::new())),
             taken: 0,
         }
     }
@@ -85,48 +96,79 @@ impl DealtReceiver {
         self.channel.begin_step(step);
     }
 
-    /// The step's next `len` bytes.
-    pub(crate) fn take(&mut self, len: usize) -> Result<Vec<u8>, EngineError> {
-        let mut bytes = Vec::with_capacity(len);
-        while bytes.len() < len {
-            if self.taken == self.pending.len() {
+    /// The step's next `len` bytes. They are copied only if they came in several frames.
+    pub(crate) fn block(&mut self, len: usize) -> Result<DealtBlock, EngineError> {
+        if self.left() == 0 && len > 0 {
+            self.refill()?;
+        }
+        if len <= self.left() {
+            let start = self.taken;
+            self.taken += len;
+            return Ok(DealtBlock {
+                frame: self.frame.clone(),
+                left: start..start + len,
+            });
+        }
+        let mut bytes = DealtFrame(Vec::with_capacity(len));
+        while bytes.0.len() < len {
+            if self.left() == 0 {
                 self.refill()?;
             }
-            let end = self.pending.len().min(self.taken + len - bytes.len());
-            bytes.extend_from_slice(&self.pending[self.taken..end]);
+            let end = self.frame.0.len().min(self.taken + len - bytes.0.len());
+            bytes.0.extend_from_slice(&self.frame.0[self.taken..end]);
             self.taken = end;
         }
-        Ok(bytes)
+        Ok(DealtBlock {
+            frame: Arc::new(bytes),
+            left: 0..len,
+        })
     }
 
     /// Checks that the step took all that was dealt for it.
     pub(crate) fn finish_step(&mut self) -> Result<StepBytes, EngineError> {
-        let left = self.pending.len() - self.taken;
-        if left != 0 {
-            return Err(self.channel.misbehaved(Misbehaviour::DealtTooMuch { bytes: left }));
+        match self.left() {
+            0 => Ok(self.channel.step_bytes()),
+            left => Err(self.channel.misbehaved(Misbehaviour::DealtTooMuch { bytes: left })),
         }
-        Ok(self.channel.step_bytes())
     }
 
     pub(crate) fn blocked(&self) -> Duration {
         self.channel.blocked()
     }
 
+    fn left(&self) -> usize {
+        self.frame.0.len() - self.taken
+    }
+
     fn refill(&mut self) -> Result<(), EngineError> {
-        wipe(&mut self.pending);
-        self.pending.clear();
-        self.taken = 0;
         let tag = self.channel.next_received();
-        self.pending = self.channel.receive()?;
-        if self.pending.is_empty() {
+        self.frame = Arc::new(DealtFrame(self.channel.receive()?));
+        self.taken = 0;
+        if self.frame.0.is_empty() {
             return Err(self.channel.misbehaved(Misbehaviour::EmptyFrame { tag }));
         }
         Ok(())
     }
 }
 
-impl Drop for DealtReceiver {
+impl DealtBlock {
+    /// The next `len` bytes.
+    ///
+    /// # Panics
+    /// When the tile was declared to take less.
+    pub(crate) fn take(&mut self, len: usize) -> &[u8] {
+        assert!(
+            len <= self.left.len(),
+            "a tile takes what is declared to be dealt for it"
+        );
+        let start = self.left.start;
+        self.left.start += len;
+        &self.frame.0[start..start + len]
+    }
+}
+
+impl Drop for DealtFrame {
     fn drop(&mut self) {
-        wipe(&mut self.pending);
+        wipe(&mut self.0);
     }
 }

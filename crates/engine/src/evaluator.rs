@@ -1,29 +1,51 @@
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use tercet_ring::kernel::wipe;
-use tercet_ring::{BitPlanes, Ring, Secret, from_bytes, narrow_len, to_bytes, unpack_narrow, vector};
+use tercet_ring::{Ring, Secret};
 
 use crate::channel::Channel;
 use crate::dealt::DealtReceiver;
 use crate::error::EngineError;
+use crate::exchange::Exchange;
+use crate::link::WINDOW_BYTES;
 use crate::meter::StepTraffic;
-use crate::prf::Prf;
+use crate::prf::{Address, Prf};
+use crate::tile::{EvaluatorTile, Mailbox};
 
-/// An evaluator's side of a session: draws its halves of masks, takes dealt shares, and opens values with the other one.
+/// Tiles of a step that are under way at once, at most: enough to fill the link, and few enough to stay in the cache.
+const LIVE_TILES_MAX: usize = 16;
+
+/// Elements that are opened in one message.
+const OPENED_LANES: usize = 16 << 10;
+
+/// An evaluator's side of a session: draws its halves of masks, takes dealt shares, and runs the tiles of each step with the other one.
 pub struct Evaluator {
     with_dealer: Prf,
-    other: Channel,
-    dealt: Dealt,
+    other: Exchange,
+    dealt: Option<DealtReceiver>,
     step: u32,
-    rounds: u32,
+    traffic: StepTraffic,
 }
 
-/// Where an evaluator's dealt shares come from.
-enum Dealt {
-    /// Evaluator 0 draws them from the PRF it has in common with the dealer.
-    Drawn,
-    /// Evaluator 1 receives them.
-    Received(DealtReceiver),
+/// The tiles of a step.
+#[derive(Clone, Copy)]
+pub(crate) struct Tiles {
+    pub count: usize,
+    /// Bytes that a tile exchanges with the other evaluator in each direction, at most.
+    pub online_bytes: usize,
+}
+
+/// A tile under way.
+struct LiveTile<'a, T> {
+    index: usize,
+    protocol: Pin<Box<dyn Future<Output = Result<T, EngineError>> + 'a>>,
+    mailbox: Arc<Mailbox>,
+    rounds: u32,
+    /// Bytes of the answer that it waits for.
+    awaited: usize,
 }
 
 impl Evaluator {
@@ -31,21 +53,18 @@ impl Evaluator {
     pub(crate) fn first(with_dealer: Prf, other: Channel) -> Self {
         Evaluator {
             with_dealer,
-            other,
-            dealt: Dealt::Drawn,
+            other: Exchange::new(other),
+            dealt: None,
             step: 0,
-            rounds: 0,
+            traffic: StepTraffic::default(),
         }
     }
 
     /// The evaluator that receives its dealt shares.
     pub(crate) fn second(with_dealer: Prf, other: Channel, dealer: Channel) -> Self {
         Evaluator {
-            with_dealer,
-            other,
-            dealt: Dealt::Received(DealtReceiver::new(dealer)),
-            step: 0,
-            rounds: 0,
+            dealt: Some(DealtReceiver::new(dealer)),
+            ..Evaluator::first(with_dealer, other)
         }
     }
 
@@ -57,121 +76,154 @@ impl Evaluator {
     /// Begins the online part of a step.
     pub(crate) fn begin_step(&mut self, step: u32) {
         self.step = step;
-        self.rounds = 0;
+        self.traffic = StepTraffic::default();
         self.other.begin_step(step);
-        if let Dealt::Received(stream) = &mut self.dealt {
+        if let Some(stream) = &mut self.dealt {
             stream.begin_step(step);
         }
     }
 
     /// Checks that the step took all that was dealt for it, and says what it cost.
     pub(crate) fn finish_step(&mut self) -> Result<StepTraffic, EngineError> {
-        let online = self.other.step_bytes();
         let dealt_received = match &mut self.dealt {
-            Dealt::Drawn => 0,
-            Dealt::Received(stream) => stream.finish_step()?.received,
+            None => 0,
+            Some(stream) => stream.finish_step()?.received,
         };
         Ok(StepTraffic {
-            rounds: self.rounds,
-            online_sent: online.sent,
-            online_received: online.received,
-            dealt_sent: 0,
             dealt_received,
+            ..self.traffic
         })
     }
 
     /// Time blocked on the other evaluator, and on the dealer.
     pub(crate) fn blocked(&self) -> (Duration, Duration) {
-        let on_dealer = match &self.dealt {
-            Dealt::Drawn => Duration::ZERO,
-            Dealt::Received(stream) => stream.blocked(),
-        };
+        let on_dealer = self.dealt.as_ref().map_or(Duration::ZERO, DealtReceiver::blocked);
         (self.other.blocked(), on_dealer)
     }
 
     /// Whether this is evaluator 0, the one that adds public constants.
     pub fn is_first(&self) -> bool {
-        matches!(self.dealt, Dealt::Drawn)
+        self.dealt.is_none()
     }
 
-    /// This evaluator's half of a fresh mask.
+    /// This evaluator's half of a fresh mask of a whole value.
     pub fn masks<R: Ring>(&mut self, slot: u32, len: usize) -> Secret<R> {
-        self.with_dealer.elements(self.step, slot, len)
-    }
-
-    /// This evaluator's half of a fresh mask of bits.
-    pub fn mask_bits(&mut self, slot: u32, planes: usize, lanes: usize) -> BitPlanes {
-        self.with_dealer.bits(self.step, slot, planes, lanes)
-    }
-
-    /// This evaluator's additive share of what [`crate::Dealer::deal`] deals at the slot.
-    ///
-    /// # Errors
-    /// When the dealer is lost, late, or sends what the protocol does not call for.
-    pub fn dealt<R: Ring>(&mut self, slot: u32, len: usize) -> Result<Secret<R>, EngineError> {
-        let Dealt::Received(stream) = &mut self.dealt else {
-            return Ok(self.with_dealer.elements(self.step, slot, len));
+        let at = Address {
+            step: self.step,
+            tile: 0,
+            slot,
         };
-        let mut bytes = stream.take(len * R::BYTES)?;
-        let share = from_bytes(&bytes, len).expect("the stream gives as many bytes as asked for");
-        wipe(&mut bytes);
-        Ok(share)
+        self.with_dealer.elements(at, len)
     }
 
-    /// This evaluator's share mod 2^bits of what [`crate::Dealer::deal_narrow`] deals at the slot. The sum of both shares may exceed
-    /// 2^bits: what they are used for has to be indifferent to multiples of it.
-    ///
-    /// # Errors
-    /// As [`Evaluator::dealt`].
-    pub fn dealt_narrow<R: Ring>(&mut self, slot: u32, bits: u32, len: usize) -> Result<Secret<R>, EngineError> {
-        let Dealt::Received(stream) = &mut self.dealt else {
-            return Ok(self.with_dealer.elements(self.step, slot, len));
-        };
-        let mut bytes = stream.take(narrow_len(bits, len))?;
-        let share = unpack_narrow(bits, &bytes, len).expect("the stream gives as many bytes as asked for");
-        wipe(&mut bytes);
-        Ok(share)
-    }
-
-    /// This evaluator's share, under exclusive or, of what [`crate::Dealer::deal_bits`] deals at the slot.
-    ///
-    /// # Errors
-    /// As [`Evaluator::dealt`].
-    pub fn dealt_bits(&mut self, slot: u32, planes: usize, lanes: usize) -> Result<BitPlanes, EngineError> {
-        let Dealt::Received(stream) = &mut self.dealt else {
-            return Ok(self.with_dealer.bits(self.step, slot, planes, lanes));
-        };
-        let mut bytes = stream.take(BitPlanes::byte_len(planes, lanes))?;
-        let share = BitPlanes::from_bytes(planes, lanes, &bytes).expect("the stream gives as many bytes as asked for");
-        wipe(&mut bytes);
-        Ok(share)
-    }
-
-    /// One round: the sum of both evaluators' vectors. Each must already carry a fresh mask.
+    /// One round: the sum of both evaluators' vectors, tile by tile. Each must already carry a fresh mask.
     ///
     /// # Errors
     /// When the other evaluator is lost, late, or sends what the protocol does not call for.
-    pub fn open<R: Ring>(&mut self, mut mine: Secret<R>) -> Result<Secret<R>, EngineError> {
-        self.rounds += 1;
-        let mut bytes = self.other.exchange(to_bytes(&mine))?;
-        let theirs: Secret<R> = from_bytes(&bytes, mine.len()).expect("an exchange gives a message of equal length");
-        wipe(&mut bytes);
-        vector::add_assign(&mut mine, &theirs);
-        Ok(mine)
+    pub fn open<R: Ring>(&mut self, mine: &[R]) -> Result<Secret<R>, EngineError> {
+        let mut opened = Secret::zeros(mine.len());
+        let tiles = Tiles {
+            count: mine.len().div_ceil(OPENED_LANES),
+            online_bytes: OPENED_LANES * R::BYTES,
+        };
+        self.run_tiles(
+            tiles,
+            |_| 0,
+            async |mut evaluator, tile| {
+                let part = mine.chunks(OPENED_LANES).nth(tile).unwrap_or_default();
+                Ok(evaluator.open(Secret::new(part.to_vec())).await)
+            },
+            |tile, part| {
+                let start = tile * OPENED_LANES;
+                opened[start..start + part.len()].copy_from_slice(&part);
+            },
+        )?;
+        Ok(opened)
     }
 
-    /// One round: the exclusive or of both evaluators' planes. Each must already carry a fresh mask.
+    /// Runs a protocol on a step's only tile, for which `dealt_bytes` bytes are dealt.
     ///
     /// # Errors
-    /// As [`Evaluator::open`].
-    pub fn open_bits(&mut self, mut mine: BitPlanes) -> Result<BitPlanes, EngineError> {
-        self.rounds += 1;
-        let mut bytes = self.other.exchange(mine.to_bytes())?;
-        let theirs = BitPlanes::from_bytes(mine.planes(), mine.lanes(), &bytes)
-            .expect("an exchange gives a message of equal length");
-        wipe(&mut bytes);
-        mine.xor_assign(&theirs);
-        Ok(mine)
+    /// When a peer is lost, late, or sends what the protocol does not call for; those of `protocol`.
+    pub fn run_tile<T>(
+        &mut self,
+        dealt_bytes: usize,
+        protocol: impl AsyncFn(EvaluatorTile) -> Result<T, EngineError>,
+    ) -> Result<T, EngineError> {
+        let tiles = Tiles {
+            count: 1,
+            online_bytes: 0,
+        };
+        let mut result = None;
+        self.run_tiles(
+            tiles,
+            |_| dealt_bytes,
+            async |tile, _| protocol(tile).await,
+            |_, value| result = Some(value),
+        )?;
+        Ok(result.expect("the tile ended"))
+    }
+
+    /// Runs a protocol on all tiles of a step, `dealt_bytes` being dealt for each, and gives `finish` what comes of each.
+    ///
+    /// Tiles start in order, and those that live take turns: while one waits for the other evaluator the others are worked on. Which one is next follows
+    /// from public numbers alone, so both evaluators' messages are in the same order.
+    pub(crate) fn run_tiles<T>(
+        &mut self,
+        tiles: Tiles,
+        dealt_bytes: impl Fn(usize) -> usize,
+        protocol: impl AsyncFn(EvaluatorTile, usize) -> Result<T, EngineError>,
+        mut finish: impl FnMut(usize, T),
+    ) -> Result<(), EngineError> {
+        let most = (WINDOW_BYTES / tiles.online_bytes.max(1)).clamp(1, LIVE_TILES_MAX);
+        let mut live: VecDeque<LiveTile<'_, T>> = VecDeque::new();
+        let mut started = 0;
+        loop {
+            let mut tile = if started < tiles.count && live.len() < most {
+                let tile = self.tile(started, dealt_bytes(started))?;
+                let mailbox = tile.mailbox();
+                started += 1;
+                LiveTile {
+                    index: started - 1,
+                    protocol: Box::pin(protocol(tile, started - 1)),
+                    mailbox,
+                    rounds: 0,
+                    awaited: 0,
+                }
+            } else if let Some(tile) = live.pop_front() {
+                let answer = self.other.take(tile.awaited)?;
+                self.traffic.online_received += answer.len() as u64;
+                tile.mailbox.deliver(answer);
+                tile
+            } else {
+                return Ok(());
+            };
+            match tile.protocol.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(result) => finish(tile.index, result?),
+                Poll::Pending => {
+                    let message = tile.mailbox.posted().expect("a tile waits for nothing but an answer");
+                    tile.awaited = message.len();
+                    tile.rounds += 1;
+                    self.traffic.rounds = self.traffic.rounds.max(tile.rounds);
+                    self.traffic.online_sent += message.len() as u64;
+                    self.other.post(message)?;
+                    live.push_back(tile);
+                }
+            }
+        }
+    }
+
+    fn tile(&mut self, index: usize, dealt_bytes: usize) -> Result<EvaluatorTile, EngineError> {
+        let dealt = match &mut self.dealt {
+            None => None,
+            Some(stream) => Some(stream.block(dealt_bytes)?),
+        };
+        Ok(EvaluatorTile::new(
+            self.with_dealer.clone(),
+            self.step,
+            index as u32,
+            dealt,
+        ))
     }
 }
 
@@ -180,7 +232,7 @@ mod tests {
     use std::time::Duration;
 
     use tercet_ids::{PartyId, Role};
-    use tercet_ring::slice_bits;
+    use tercet_ring::{BitPlanes, narrow_len, slice_bits, vector};
 
     use super::*;
     use crate::FRAME_BYTES_MAX;
@@ -202,6 +254,7 @@ mod tests {
 
     fn dealt_values_are_shared<R: Ring>(len: usize) {
         let narrow = 11;
+        let bytes = len * R::BYTES + narrow_len(narrow, len) + BitPlanes::byte_len(5, len);
         let run = World::new(1).run_protocol(
             STEP,
             |dealer| {
@@ -210,11 +263,13 @@ mod tests {
                 dealer.deal_bits(2, &slice_bits(&values::<R>(len), 0, 5));
             },
             |evaluator| {
-                Ok((
-                    evaluator.dealt::<R>(0, len)?,
-                    evaluator.dealt_narrow::<R>(1, narrow, len)?,
-                    evaluator.dealt_bits(2, 5, len)?,
-                ))
+                evaluator.run_tile(bytes, async |mut tile| {
+                    Ok((
+                        tile.dealt::<R>(0, len),
+                        tile.dealt_narrow::<R>(1, narrow, len),
+                        tile.dealt_bits(2, 5, len),
+                    ))
+                })
             },
         );
         let ((), [mut first, second], costs) = run.unwrap();
@@ -228,7 +283,6 @@ mod tests {
                 assert_eq!(first.2.plane(plane)[i / 64] >> (i % 64) & 1, expected >> plane & 1);
             }
         }
-        let bytes = len * R::BYTES + narrow_len(narrow, len) + BitPlanes::byte_len(5, len);
         assert_eq!(
             (costs[0].dealt_sent, costs[2].dealt_received),
             (bytes as u64, bytes as u64)
@@ -252,9 +306,11 @@ mod tests {
             STEP,
             |dealer| (dealer.masks::<u64>(0, len), dealer.mask_bits(1, 3, 70)),
             |evaluator| {
-                let masks = evaluator.masks::<u64>(0, len);
-                let bits = evaluator.mask_bits(1, 3, 70);
-                Ok((evaluator.open(masks)?, evaluator.open_bits(bits)?))
+                evaluator.run_tile(0, async |mut tile| {
+                    let masks = tile.masks::<u64>(0, len);
+                    let bits = tile.mask_bits(1, 3, 70);
+                    Ok((tile.open(masks).await, tile.open_bits(bits).await))
+                })
             },
         );
         let (([mut first, second], [mut first_bits, second_bits]), opened, costs) = run.unwrap();
@@ -280,9 +336,11 @@ mod tests {
                 STEP,
                 |dealer| dealer.deal(0, &values::<u32>(10)),
                 |evaluator| {
-                    let dealt = evaluator.dealt::<u32>(0, 10)?;
-                    let opened = evaluator.open(dealt)?;
-                    evaluator.open(opened)
+                    evaluator.run_tile(40, async |mut tile| {
+                        let dealt = tile.dealt::<u32>(0, 10);
+                        let opened = tile.open(dealt).await;
+                        Ok(tile.open(opened).await)
+                    })
                 },
             );
         let [_, second] = run.evaluators;

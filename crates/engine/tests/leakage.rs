@@ -151,7 +151,7 @@ fn excess_of_an_opening(masked: bool) -> f64 {
             |_| (),
             |evaluator| {
                 let mask: Secret<u32> = evaluator.masks(0, 64);
-                let share = mask
+                let share: Vec<u32> = mask
                     .iter()
                     .map(|mask| {
                         if masked {
@@ -161,7 +161,7 @@ fn excess_of_an_opening(masked: bool) -> f64 {
                         }
                     })
                     .collect();
-                evaluator.open(Secret::new(share))
+                evaluator.open(&share)
             },
         );
         run.unwrap();

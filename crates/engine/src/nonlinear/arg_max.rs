@@ -8,14 +8,15 @@
 //! the index unless it is the first. Exact when the comparison ignores no bits; otherwise the element found is within twice what is ignored of
 //! the largest. The index of a single element is masked, which takes a round.
 
+use std::ops::Range;
+
 use tercet_plan::{Comparison, Group, Tournament};
 use tercet_ring::{Ring, Secret, vector};
 
-use super::Shapes;
 use super::contest::Contest;
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, SlotPair, VALUES, add_bits, deal_bits};
 use super::slots::{Slot, Slots};
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// Indices, which are not truncated: the second slot of each pair stays unused.
 const INDICES: SlotPair = [Slot::IndexMasks, Slot::Wraps];
@@ -24,49 +25,51 @@ const SELECTED_INDICES: SlotPair = [Slot::SelectedIndexMasks, Slot::SelectedWrap
 
 /// The public form of a search for the largest element, as in [`tercet_plan::Op::ArgMax`].
 #[derive(Clone, Copy)]
-pub struct ArgMax<'a> {
+pub struct ArgMax {
     /// How a difference is compared with zero.
     pub comparison: Comparison,
-    /// The operand has one axis more than the result.
-    pub shapes: Shapes<'a>,
+    /// Elements of a row.
+    pub candidates: usize,
 }
 
-impl ArgMax<'_> {
+impl ArgMax {
     fn tournament(&self) -> Tournament {
-        Tournament::new(self.shapes.operand.last().copied().unwrap_or(1), false)
+        Tournament::new(self.candidates as u32, false)
     }
 
-    fn lanes(&self) -> usize {
-        self.shapes.result_elements()
-    }
-
-    fn contest<'g>(&self, groups: &'g [Group]) -> Contest<'g> {
+    fn contest<'g>(&self, groups: &'g [Group], lanes: usize) -> Contest<'g> {
         Contest {
             groups,
             comparison: self.comparison,
-            lanes: self.lanes(),
+            lanes,
         }
+    }
+
+    /// Where the rows `lanes` stand in the operand.
+    pub(super) fn operand_range(&self, lanes: Range<usize>) -> Range<usize> {
+        lanes.start * self.candidates..lanes.end * self.candidates
     }
 
     /// The candidates in rows: first all elements of index 0, then those of index 1.
     fn candidates<R: Ring>(&self, elements: &[R]) -> Secret<R> {
-        let classes = self.shapes.operand.last().map_or(1, |&classes| classes as usize);
-        let rows = (0..classes).flat_map(|class| elements.iter().skip(class).step_by(classes).copied());
-        Secret::new(rows.collect())
+        let columns = (0..self.candidates).map(|index| elements.iter().skip(index).step_by(self.candidates));
+        let mut candidates = Vec::with_capacity(elements.len());
+        columns.for_each(|column| candidates.extend(column));
+        Secret::new(candidates)
     }
 }
 
-/// The dealer's part.
+/// The dealer's part, with r of some rows.
 ///
 /// # Errors
 /// When the comparison does not fit the ring, which no checked plan has.
-pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax<'_>) -> Result<(), EngineError> {
-    let tournament = search.tournament();
+pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax) -> Result<(), EngineError> {
+    let (tournament, lanes) = (search.tournament(), r.len() / search.candidates);
     let mut values = search.candidates(r);
     let mut indices: Option<Secret<R>> = None;
     for (level, groups) in tournament.levels().iter().enumerate() {
         let slots = Slots::of_level(level);
-        let winners = search.contest(groups).deal(dealer, slots, &values)?;
+        let winners = search.contest(groups, lanes).deal(dealer, slots, &values)?;
         let bit_masks = deal_bits(dealer, slots, &winners);
         if let Some(indices) = &indices {
             let parts = MaskParts::new(indices, 0);
@@ -77,7 +80,7 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax<'_>) -> Result
             let parts = MaskParts::new(&values, 0);
             parts.deal(dealer, slots, VALUES);
             parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
-            let winners = groups.len() * search.lanes();
+            let winners = groups.len() * lanes;
             let [mut mask, other] = dealer.masks::<R>(slots.at(Slot::OutputMasks), 2 * winners);
             vector::add_assign(&mut mask, &other);
             indices = Some(Secret::new(mask[..winners].to_vec()));
@@ -87,34 +90,37 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax<'_>) -> Result
     Ok(())
 }
 
-/// An evaluator's part: the masked result. `mask` is its half of the result's mask.
+/// An evaluator's part, with m of some rows: the masked result. `mask` is its half of the result's mask.
 ///
 /// # Errors
-/// When a peer is lost, late, or sends what the protocol does not call for.
-pub fn evaluate<R: Ring>(
-    evaluator: &mut Evaluator,
+/// When the comparison does not fit the ring, which no checked plan has.
+pub async fn evaluate<R: Ring>(
+    evaluator: &mut EvaluatorTile,
     m: &[R],
-    search: ArgMax<'_>,
-    mask: &Secret<R>,
+    search: ArgMax,
+    mask: &[R],
 ) -> Result<Secret<R>, EngineError> {
-    let (tournament, lanes, is_first) = (search.tournament(), search.lanes(), evaluator.is_first());
+    let (tournament, lanes, is_first) = (search.tournament(), m.len() / search.candidates, evaluator.is_first());
     let mut values = search.candidates(m);
     let mut indices: Option<Secret<R>> = None;
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
-        let winners = search.contest(groups).evaluate(evaluator, slots, &values)?;
-        let bits = Bits::take(evaluator, slots, &winners)?;
+        let winners = search
+            .contest(groups, lanes)
+            .evaluate(evaluator, slots, &values)
+            .await?;
+        let bits = Bits::take(evaluator, slots, &winners);
         let winners = groups.len() * lanes;
         let mut sums = match is_last {
-            true => mask.clone(),
+            true => Secret::new(mask.to_vec()),
             false => evaluator.masks(slots.at(Slot::OutputMasks), 2 * winners),
         };
         let (index_sums, value_sums) = sums.split_at_mut(winners);
         match &indices {
             None => add_public_indices(index_sums, groups, &bits, is_first, lanes),
             Some(indices) => {
-                let shares = &Shares::take(evaluator, slots, INDICES, 0, indices.len())?;
-                let selected = Shares::take(evaluator, slots, SELECTED_INDICES, 0, indices.len())?;
+                let shares = &Shares::take(evaluator, slots, INDICES, 0, indices.len());
+                let selected = Shares::take(evaluator, slots, SELECTED_INDICES, 0, indices.len());
                 let selector = Selector {
                     m: indices,
                     shift: 0,
@@ -126,8 +132,8 @@ pub fn evaluate<R: Ring>(
             }
         }
         if !is_last {
-            let shares = &Shares::take(evaluator, slots, VALUES, 0, values.len())?;
-            let selected = Shares::take(evaluator, slots, SELECTED, 0, values.len())?;
+            let shares = &Shares::take(evaluator, slots, VALUES, 0, values.len());
+            let selected = Shares::take(evaluator, slots, SELECTED, 0, values.len());
             let selector = Selector {
                 m: &values,
                 shift: 0,
@@ -137,14 +143,14 @@ pub fn evaluate<R: Ring>(
             };
             selector.add_winners(value_sums, groups, &bits, &selected);
         }
-        let opened = evaluator.open(sums)?;
+        let opened = evaluator.open(sums).await;
         if is_last {
             return Ok(opened);
         }
         indices = Some(Secret::new(opened[..winners].to_vec()));
         values = Secret::new(opened[winners..].to_vec());
     }
-    evaluator.open(mask.clone())
+    Ok(evaluator.open(Secret::new(mask.to_vec())).await)
 }
 
 /// Adds, for each group, the bit of each candidate times the candidate's place among all.

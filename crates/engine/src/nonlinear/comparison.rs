@@ -13,7 +13,7 @@ use tercet_ring::BitPlanes;
 
 use super::block::{self, Block};
 use super::slots::{Slot, Slots};
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EvaluatorTile};
 
 /// The dealer's part. Plane i of `r` is the i-th compared bit of r, the highest its sign.
 ///
@@ -41,17 +41,14 @@ pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPl
 /// An evaluator's part. `m` has planes like the dealer's `r` for each threshold.
 ///
 /// Gives the masked answers m_b, one plane for each of `m`.
-///
-/// # Errors
-/// When a peer is lost, late, or sends what the protocol does not call for.
-pub(super) fn evaluate(
-    evaluator: &mut Evaluator,
+pub(super) async fn evaluate(
+    evaluator: &mut EvaluatorTile,
     slots: Slots,
     layout: &Layout,
     m: &[BitPlanes],
-) -> Result<BitPlanes, EngineError> {
+) -> BitPlanes {
     let (thresholds, lanes, is_first) = (m.len(), m[0].lanes(), evaluator.is_first());
-    let products = evaluator.dealt_bits(slots.at(Slot::LeafProducts), layout.leaf_products() as usize, lanes)?;
+    let products = evaluator.dealt_bits(slots.at(Slot::LeafProducts), layout.leaf_products() as usize, lanes);
     let mut nodes: Vec<_> = m
         .iter()
         .map(|m| block::leaf_nodes(layout, m, &products, is_first))
@@ -63,10 +60,10 @@ pub(super) fn evaluate(
         let mine: Vec<_> = nodes.iter().map(|nodes| block::openings(&blocks, nodes)).collect();
         let mut mine = join(mine);
         mine.xor_assign(&masks);
-        let opened = split_evenly(evaluator.open_bits(mine)?, thresholds);
+        let opened = split_evenly(evaluator.open_bits(mine).await, thresholds);
         let masks = split_evenly(masks, thresholds);
         let count = thresholds * layout.level_products(level) as usize;
-        let products = evaluator.dealt_bits(slots.at(Slot::level_products(level)), count, lanes)?;
+        let products = evaluator.dealt_bits(slots.at(Slot::level_products(level)), count, lanes);
         let products = split_evenly(products, thresholds);
         nodes = (0..thresholds)
             .map(|t| block::block_nodes(&blocks, &opened[t], &masks[t], &products[t], &nodes[t], is_first))
@@ -82,7 +79,7 @@ pub(super) fn evaluate(
             answer.iter_mut().for_each(|word| *word = !*word);
         }
     }
-    evaluator.open_bits(answers)
+    evaluator.open_bits(answers).await
 }
 
 /// A fresh mask that only the dealer knows in full.

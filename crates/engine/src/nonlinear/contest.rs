@@ -17,7 +17,7 @@ use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};
 use super::block::{Base, Factors, Shared};
 use super::slots::{Slot, Slots};
 use super::{block, comparison, layout};
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// The groups of a level, and how their candidates are compared. Candidates stand in rows of `lanes` elements, group after group.
 pub(super) struct Contest<'a> {
@@ -58,19 +58,19 @@ impl Contest<'_> {
     }
 
     /// An evaluator's part: the masked winner bits, one plane for each candidate.
-    pub fn evaluate<R: Ring>(
+    pub async fn evaluate<R: Ring>(
         &self,
-        evaluator: &mut Evaluator,
+        evaluator: &mut EvaluatorTile,
         slots: Slots,
         m: &[R],
     ) -> Result<BitPlanes, EngineError> {
         let layout = layout::<R>(self.comparison)?;
         let bits = slice_bits(&self.differences(m), 0, layout.compared_bits() + 1);
-        let pairs = self.by_pair(comparison::evaluate(evaluator, slots, &layout, &[bits])?);
+        let pairs = self.by_pair(comparison::evaluate(evaluator, slots, &layout, &[bits]).await);
         if self.openings() == 0 {
             return Ok(self.assemble(&pairs, None, true));
         }
-        let dealt = evaluator.dealt_bits(slots.at(Slot::WinnerProducts), self.products(), self.lanes)?;
+        let dealt = evaluator.dealt_bits(slots.at(Slot::WinnerProducts), self.products(), self.lanes);
         let (singles, products) = dealt.split_at(self.contested_pairs().count());
         let mut masks = BitPlanes::zeros(pairs.planes(), self.lanes);
         for (single, pair) in self.contested_pairs().enumerate() {
@@ -91,7 +91,7 @@ impl Contest<'_> {
             };
             first_product = block::add_product(shared, factors, &candidate.negated, winners.plane_mut(winner));
         }
-        let winners = evaluator.open_bits(winners)?;
+        let winners = evaluator.open_bits(winners).await;
         Ok(self.assemble(&pairs, Some(&winners), true))
     }
 

@@ -7,15 +7,16 @@
 //! Rounds and bytes of a level: those of its contest; one round more with one element for each group each way; dealt for each candidate three
 //! elements and, in the last level, 2 `shift` bits. Error: one unit of the result, and twice what the comparison's ignored bits allow.
 
+use std::ops::Range;
+
 use tercet_plan::{Comparison, Group, Tournament, Window};
 use tercet_ring::{Ring, Secret, vector};
 
 use super::contest::Contest;
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, deal_bits};
 use super::slots::{Slot, Slots};
-use super::{Shapes, truncate};
-use crate::local::{Operand, Strided};
-use crate::{Dealer, EngineError, Evaluator};
+use super::truncate;
+use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// The public form of a max pooling, as in [`tercet_plan::Op::MaxPool`].
 #[derive(Clone, Copy)]
@@ -28,8 +29,10 @@ pub struct MaxPool<'a> {
     pub relu: bool,
     /// How a difference is compared with zero.
     pub comparison: Comparison,
-    /// `[channels, height, width]` of operand and result.
-    pub shapes: Shapes<'a>,
+    /// `[channels, height, width]` of one sample of the operand.
+    pub operand: &'a [u32],
+    /// The same of the result.
+    pub result: &'a [u32],
 }
 
 impl MaxPool<'_> {
@@ -37,15 +40,11 @@ impl MaxPool<'_> {
         Tournament::new(self.window.size[0].saturating_mul(self.window.size[1]), self.relu)
     }
 
-    fn lanes(&self) -> usize {
-        self.shapes.result_elements()
-    }
-
-    fn contest<'g>(&self, groups: &'g [Group]) -> Contest<'g> {
+    fn contest<'g>(&self, groups: &'g [Group], lanes: usize) -> Contest<'g> {
         Contest {
             groups,
             comparison: self.comparison,
-            lanes: self.lanes(),
+            lanes,
         }
     }
 
@@ -54,45 +53,53 @@ impl MaxPool<'_> {
         if is_last { u32::from(self.shift) } else { 0 }
     }
 
-    /// For each place in the window the elements that stand there, one for each window.
-    fn candidates<R: Ring>(&self, elements: &[R]) -> Secret<R> {
-        let Shapes {
-            operand: shape,
-            result,
-            batch,
-        } = self.shapes;
-        let [rows, columns] = self.window.size;
-        let mut candidates = Vec::with_capacity((rows * columns) as usize * self.lanes());
-        for (row, column) in (0..rows).flat_map(|row| (0..columns).map(move |column| (row, column))) {
-            let start = [0, row * self.window.dilation[0], column * self.window.dilation[1]];
-            let step = [1, self.window.stride[0] as i32, self.window.stride[1] as i32];
-            let place = Strided::slice(shape, &start, &step, result);
-            candidates.extend_from_slice(&place.gather(batch, Operand { shape, elements }));
+    /// For each place in the window the elements that stand there, one for each window of `lanes`.
+    fn candidates<R: Ring>(&self, elements: &[R], lanes: Range<usize>) -> Secret<R> {
+        let wide = |size: u32| size as usize;
+        let (&[_, height, width], &[_, rows, columns]) = (self.operand, self.result) else {
+            unreachable!("a pooled value has three axes")
+        };
+        let [height, width, rows, columns] = [height, width, rows, columns].map(wide);
+        let [stride, dilation] = [self.window.stride, self.window.dilation].map(|pair| pair.map(wide));
+        let [places, places_in_row] = self.window.size.map(wide);
+        let mut candidates = Vec::with_capacity(places * places_in_row * lanes.len());
+        for (place, place_in_row) in (0..places).flat_map(|row| (0..places_in_row).map(move |column| (row, column))) {
+            let mut lane = lanes.start;
+            while lane < lanes.end {
+                let (row, column) = (lane / columns, lane % columns);
+                let count = (columns - column).min(lanes.end - lane);
+                let from = (row / rows * height + row % rows * stride[0] + place * dilation[0]) * width
+                    + column * stride[1]
+                    + place_in_row * dilation[1];
+                candidates.extend(elements[from..].iter().step_by(stride[1]).take(count));
+                lane += count;
+            }
         }
         Secret::new(candidates)
     }
 }
 
-/// The dealer's part.
+/// The dealer's part for the windows `lanes` of the whole batch, with r of the whole operand.
 ///
 /// # Errors
 /// When the comparison does not fit the ring, which no checked plan has.
-pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], pool: MaxPool<'_>) -> Result<(), EngineError> {
+pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], pool: MaxPool<'_>, lanes: Range<usize>) -> Result<(), EngineError> {
     let tournament = pool.tournament();
-    let mut r = pool.candidates(r);
+    let mut r = pool.candidates(r, lanes.clone());
+    let lanes = lanes.len();
     if tournament.levels().is_empty() {
         truncate::deal(dealer, &r, pool.shift);
         return Ok(());
     }
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
-        let winners = pool.contest(groups).deal(dealer, slots, &r)?;
+        let winners = pool.contest(groups, lanes).deal(dealer, slots, &r)?;
         let parts = MaskParts::new(&r, pool.shift_of(is_last));
         parts.deal(dealer, slots, VALUES);
         let bit_masks = deal_bits(dealer, slots, &winners);
         parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
         if !is_last {
-            let [mut mask, other] = dealer.masks(slots.at(Slot::OutputMasks), groups.len() * pool.lanes());
+            let [mut mask, other] = dealer.masks(slots.at(Slot::OutputMasks), groups.len() * lanes);
             vector::add_assign(&mut mask, &other);
             r = mask;
         }
@@ -100,41 +107,44 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], pool: MaxPool<'_>) -> Result<
     Ok(())
 }
 
-/// An evaluator's part: the masked result. `mask` is its half of the result's mask.
+/// An evaluator's part for the windows `lanes` of the whole batch, with m of the whole operand: the masked result. `mask` is its half of the
+/// result's mask.
 ///
 /// # Errors
-/// When a peer is lost, late, or sends what the protocol does not call for.
-pub fn evaluate<R: Ring>(
-    evaluator: &mut Evaluator,
+/// When the comparison does not fit the ring, which no checked plan has.
+pub async fn evaluate<R: Ring>(
+    evaluator: &mut EvaluatorTile,
     m: &[R],
     pool: MaxPool<'_>,
-    mask: &Secret<R>,
+    lanes: Range<usize>,
+    mask: &[R],
 ) -> Result<Secret<R>, EngineError> {
     let tournament = pool.tournament();
-    let mut m = pool.candidates(m);
+    let mut m = pool.candidates(m, lanes.clone());
+    let lanes = lanes.len();
     if tournament.levels().is_empty() {
-        return truncate::evaluate(evaluator, &m, pool.shift, mask);
+        return Ok(truncate::evaluate(evaluator, &m, pool.shift, mask).await);
     }
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
         let shift = pool.shift_of(is_last);
-        let winners = pool.contest(groups).evaluate(evaluator, slots, &m)?;
-        let values = &Shares::take(evaluator, slots, VALUES, shift, m.len())?;
-        let bits = Bits::take(evaluator, slots, &winners)?;
-        let selected = Shares::take(evaluator, slots, SELECTED, shift, m.len())?;
+        let winners = pool.contest(groups, lanes).evaluate(evaluator, slots, &m).await?;
+        let values = &Shares::take(evaluator, slots, VALUES, shift, m.len());
+        let bits = Bits::take(evaluator, slots, &winners);
+        let selected = Shares::take(evaluator, slots, SELECTED, shift, m.len());
         let mut sums = match is_last {
-            true => mask.clone(),
-            false => evaluator.masks(slots.at(Slot::OutputMasks), groups.len() * pool.lanes()),
+            true => Secret::new(mask.to_vec()),
+            false => evaluator.masks(slots.at(Slot::OutputMasks), groups.len() * lanes),
         };
         let selector = Selector {
             m: &m,
             shift,
             is_first: evaluator.is_first(),
             values,
-            lanes: pool.lanes(),
+            lanes,
         };
         selector.add_winners(&mut sums, groups, &bits, &selected);
-        m = evaluator.open(sums)?;
+        m = evaluator.open(sums).await;
     }
     Ok(m)
 }

@@ -1,7 +1,8 @@
 //! The steps that turn an opened value `x = m - r` into a masked one.
 //!
-//! Each protocol has the dealer's part, which sees r and deals, and the evaluators' part, which sees m and exchanges. All work on whole
-//! vectors; bits are worked on 64 lanes a word. What a party does and sends depends on public numbers alone.
+//! Each protocol has the dealer's part, which sees r and deals, and the evaluators' part, which sees m and exchanges. Both work on
+//! tiles, ranges of the result's elements that stay in a core's cache; bits are worked on 64 lanes a word. What a party does and sends depends on public
+//! numbers alone.
 
 pub mod arg_max;
 mod block;
@@ -13,7 +14,10 @@ mod select;
 mod slots;
 #[cfg(test)]
 mod tests;
+mod tiling;
 pub mod truncate;
+
+use std::ops::Range;
 
 use tercet_plan::{Comparison, Layout, Op};
 use tercet_ring::{Ring, Secret};
@@ -21,7 +25,9 @@ use tercet_ring::{Ring, Secret};
 use self::arg_max::ArgMax;
 use self::max_pool::MaxPool;
 use self::piecewise::Piecewise;
-use crate::{Dealer, EngineError, Evaluator};
+use self::tiling::Tiling;
+use crate::evaluator::Tiles;
+use crate::{Dealer, EngineError, Evaluator, EvaluatorTile};
 
 /// Shapes of one sample of a step's operand and result, and the samples of the batch.
 #[derive(Clone, Copy)]
@@ -46,15 +52,12 @@ impl Shapes<'_> {
 /// # Errors
 /// When the step is none of these.
 pub fn deal<R: Ring>(dealer: &mut Dealer, op: &Op, shapes: Shapes<'_>, r: &[R]) -> Result<(), EngineError> {
-    match Nonlinear::of(op, shapes)? {
-        Nonlinear::Truncate(shift) => {
-            truncate::deal(dealer, r, shift);
-            Ok(())
-        }
-        Nonlinear::Piecewise(function) => piecewise::deal(dealer, r, function),
-        Nonlinear::MaxPool(pool) => max_pool::deal(dealer, r, pool),
-        Nonlinear::ArgMax(search) => arg_max::deal(dealer, r, search),
+    let (step, tiling) = (Nonlinear::of(op, shapes)?, Tiling::new::<R>(op, shapes)?);
+    for tile in 0..tiling.count() {
+        dealer.begin_tile(tile as u32);
+        step.deal(dealer, r, tiling.lanes(tile))?;
     }
+    Ok(())
 }
 
 /// An evaluator's part of a non-linear step of a checked plan, with `m` of its operand and its half of the result's mask: m of the result.
@@ -66,14 +69,23 @@ pub fn evaluate<R: Ring>(
     op: &Op,
     shapes: Shapes<'_>,
     m: &[R],
-    mask: &Secret<R>,
+    mask: &[R],
 ) -> Result<Secret<R>, EngineError> {
-    match Nonlinear::of(op, shapes)? {
-        Nonlinear::Truncate(shift) => truncate::evaluate(evaluator, m, shift, mask),
-        Nonlinear::Piecewise(function) => piecewise::evaluate(evaluator, m, function, mask),
-        Nonlinear::MaxPool(pool) => max_pool::evaluate(evaluator, m, pool, mask),
-        Nonlinear::ArgMax(search) => arg_max::evaluate(evaluator, m, search, mask),
-    }
+    let (step, tiling) = (Nonlinear::of(op, shapes)?, Tiling::new::<R>(op, shapes)?);
+    let mut result = Secret::zeros(mask.len());
+    evaluator.run_tiles(
+        Tiles {
+            count: tiling.count(),
+            online_bytes: tiling.largest().e0_to_e1 as usize,
+        },
+        |tile| tiling.cost(tile).dealt as usize,
+        async |mut evaluator, tile| {
+            let lanes = tiling.lanes(tile);
+            step.evaluate(&mut evaluator, m, lanes.clone(), &mask[lanes]).await
+        },
+        |tile, part| result[tiling.lanes(tile)].copy_from_slice(&part),
+    )?;
+    Ok(result)
 }
 
 /// The public form of a non-linear step.
@@ -81,7 +93,7 @@ enum Nonlinear<'a> {
     Truncate(u8),
     Piecewise(Piecewise<'a>),
     MaxPool(MaxPool<'a>),
-    ArgMax(ArgMax<'a>),
+    ArgMax(ArgMax),
 }
 
 impl<'a> Nonlinear<'a> {
@@ -113,13 +125,45 @@ impl<'a> Nonlinear<'a> {
                 shift: *shift,
                 relu: *relu,
                 comparison: *comparison,
-                shapes,
+                operand: shapes.operand,
+                result: shapes.result,
             })),
             Op::ArgMax { comparison, .. } => Ok(Nonlinear::ArgMax(ArgMax {
                 comparison: *comparison,
-                shapes,
+                candidates: shapes.operand.last().map_or(1, |&candidates| candidates as usize),
             })),
             _ => Err(EngineError::Misuse("a step that is not non-linear was run as one")),
+        }
+    }
+
+    /// Deals for the elements `lanes` of the result, with `r` of the whole operand.
+    fn deal<R: Ring>(&self, dealer: &mut Dealer, r: &[R], lanes: Range<usize>) -> Result<(), EngineError> {
+        match self {
+            Nonlinear::Truncate(shift) => {
+                truncate::deal(dealer, &r[lanes], *shift);
+                Ok(())
+            }
+            Nonlinear::Piecewise(function) => piecewise::deal(dealer, &r[lanes], *function),
+            Nonlinear::MaxPool(pool) => max_pool::deal(dealer, r, *pool, lanes),
+            Nonlinear::ArgMax(search) => arg_max::deal(dealer, &r[search.operand_range(lanes)], *search),
+        }
+    }
+
+    /// The elements `lanes` of the masked result, with `m` of the whole operand and this evaluator's half of their mask.
+    async fn evaluate<R: Ring>(
+        &self,
+        evaluator: &mut EvaluatorTile,
+        m: &[R],
+        lanes: Range<usize>,
+        mask: &[R],
+    ) -> Result<Secret<R>, EngineError> {
+        match self {
+            Nonlinear::Truncate(shift) => Ok(truncate::evaluate(evaluator, &m[lanes], *shift, mask).await),
+            Nonlinear::Piecewise(function) => piecewise::evaluate(evaluator, &m[lanes], *function, mask).await,
+            Nonlinear::MaxPool(pool) => max_pool::evaluate(evaluator, m, *pool, lanes, mask).await,
+            Nonlinear::ArgMax(search) => {
+                arg_max::evaluate(evaluator, &m[search.operand_range(lanes)], *search, mask).await
+            }
         }
     }
 }

@@ -16,7 +16,7 @@ use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, add_bits, deal_bits};
 use super::slots::Slots;
 use super::{comparison, layout};
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// The public form of a piecewise function, as in [`tercet_plan::Op::Piecewise`].
 #[derive(Clone, Copy)]
@@ -52,19 +52,19 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], function: Piecewise<'_>) -> R
 /// An evaluator's part: the masked result. `mask` is its half of the result's mask.
 ///
 /// # Errors
-/// When a peer is lost, late, or sends what the protocol does not call for.
-pub fn evaluate<R: Ring>(
-    evaluator: &mut Evaluator,
+/// When the comparison does not fit the ring, which no checked plan has.
+pub async fn evaluate<R: Ring>(
+    evaluator: &mut EvaluatorTile,
     m: &[R],
     function: Piecewise<'_>,
-    mask: &Secret<R>,
+    mask: &[R],
 ) -> Result<Secret<R>, EngineError> {
     let (slots, shift, is_first) = (Slots::of_step(), u32::from(function.shift), evaluator.is_first());
     let layout = layout::<R>(function.comparison)?;
     let knots = function.knots.iter().map(|&knot| lowered(m, knot));
     let planes: Vec<BitPlanes> = knots.map(|m| compared_bits(&m, function.comparison, &layout)).collect();
-    let answers = comparison::evaluate(evaluator, slots, &layout, &planes)?;
-    let values = &Shares::take(evaluator, slots, VALUES, shift, m.len())?;
+    let answers = comparison::evaluate(evaluator, slots, &layout, &planes).await;
+    let values = &Shares::take(evaluator, slots, VALUES, shift, m.len());
     let selector = Selector {
         m,
         shift,
@@ -72,7 +72,7 @@ pub fn evaluate<R: Ring>(
         values,
         lanes: m.len(),
     };
-    let mut sum = mask.clone();
+    let mut sum = Secret::new(mask.to_vec());
     if is_first {
         let offset = R::from_i64(function.offsets[0]);
         sum.iter_mut().for_each(|sum| *sum = sum.plus(offset));
@@ -80,8 +80,8 @@ pub fn evaluate<R: Ring>(
     if function.slopes[0] != 0 {
         selector.add_value(&mut sum, 0, R::from_i64(function.slopes[0]));
     }
-    let bits = Bits::take(evaluator, slots, &answers)?;
-    let selected = Shares::take(evaluator, slots, SELECTED, shift, function.knots.len() * m.len())?;
+    let bits = Bits::take(evaluator, slots, &answers);
+    let selected = Shares::take(evaluator, slots, SELECTED, shift, function.knots.len() * m.len());
     let steps = |of: &[i64], knot: usize| R::from_i64(of[knot + 1]).minus(R::from_i64(of[knot]));
     for knot in 0..function.knots.len() {
         selector.add_selected(&mut sum, 0, knot, &bits, &selected, steps(function.slopes, knot));
@@ -89,7 +89,7 @@ pub fn evaluate<R: Ring>(
             add_bits(&mut sum, &bits, knot, is_first, steps(function.offsets, knot));
         }
     }
-    evaluator.open(sum)
+    Ok(evaluator.open(sum).await)
 }
 
 /// The bits that a comparison looks at, the sign last.

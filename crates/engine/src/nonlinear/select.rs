@@ -23,7 +23,7 @@ use tercet_ring::kernel::vectorize;
 use tercet_ring::{BitPlanes, Ring, Secret, unslice, vector};
 
 use super::slots::{Slot, Slots};
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EvaluatorTile};
 
 /// Where the two parts of one kind of dealt products are drawn: those with the shifted mask, and those with its wrap.
 pub(super) type SlotPair = [Slot; 2];
@@ -91,18 +91,18 @@ pub(super) struct Shares<R: Ring> {
 impl<R: Ring> Shares<R> {
     /// Takes what [`MaskParts::deal`] or [`MaskParts::deal_selected`] dealt.
     pub fn take(
-        evaluator: &mut Evaluator,
+        evaluator: &mut EvaluatorTile,
         slots: Slots,
         [shifted, wraps]: SlotPair,
         shift: u32,
         len: usize,
-    ) -> Result<Self, EngineError> {
-        let shifted = evaluator.dealt(slots.at(shifted), len)?;
+    ) -> Self {
+        let shifted = evaluator.dealt(slots.at(shifted), len);
         let wraps = match shift {
             0 => Secret::zeros(len),
-            _ => evaluator.dealt_narrow(slots.at(wraps), shift, len)?,
+            _ => evaluator.dealt_narrow(slots.at(wraps), shift, len),
         };
-        Ok(Shares { shifted, wraps })
+        Shares { shifted, wraps }
     }
 }
 
@@ -114,10 +114,10 @@ pub(super) struct Bits<R: Ring> {
 
 impl<R: Ring> Bits<R> {
     /// Takes what [`deal_bits`] dealt for bits that are opened already.
-    pub fn take(evaluator: &mut Evaluator, slots: Slots, opened: &BitPlanes) -> Result<Self, EngineError> {
+    pub fn take(evaluator: &mut EvaluatorTile, slots: Slots, opened: &BitPlanes) -> Self {
         let opened = as_elements(opened);
-        let masks = evaluator.dealt(slots.at(Slot::BitMasks), opened.len())?;
-        Ok(Bits { opened, masks })
+        let masks = evaluator.dealt(slots.at(Slot::BitMasks), opened.len());
+        Bits { opened, masks }
     }
 }
 

@@ -8,7 +8,7 @@ use tercet_ring::{Ring, Secret};
 
 use super::select::{MaskParts, Selector, Shares, VALUES};
 use super::slots::Slots;
-use crate::{Dealer, EngineError, Evaluator};
+use crate::{Dealer, EvaluatorTile};
 
 /// The dealer's part.
 pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], shift: u8) {
@@ -16,18 +16,10 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], shift: u8) {
 }
 
 /// An evaluator's part: the masked result. `mask` is its half of the result's mask.
-///
-/// # Errors
-/// When a peer is lost, late, or sends what the protocol does not call for.
-pub fn evaluate<R: Ring>(
-    evaluator: &mut Evaluator,
-    m: &[R],
-    shift: u8,
-    mask: &Secret<R>,
-) -> Result<Secret<R>, EngineError> {
+pub async fn evaluate<R: Ring>(evaluator: &mut EvaluatorTile, m: &[R], shift: u8, mask: &[R]) -> Secret<R> {
     let shift = u32::from(shift);
-    let values = &Shares::take(evaluator, Slots::of_step(), VALUES, shift, m.len())?;
-    let mut sum = mask.clone();
+    let values = &Shares::take(evaluator, Slots::of_step(), VALUES, shift, m.len());
+    let mut sum = Secret::new(mask.to_vec());
     let selector = Selector {
         m,
         shift,
@@ -36,5 +28,5 @@ pub fn evaluate<R: Ring>(
         lanes: m.len(),
     };
     selector.add_value(&mut sum, 0, R::ONE);
-    evaluator.open(sum)
+    evaluator.open(sum).await
 }

@@ -33,7 +33,7 @@ pub(crate) fn evaluate<R: Ring>(
                 let bracket = std::mem::take(&mut prepared.own);
                 let is_first = evaluator.is_first();
                 let message = linear.evaluate(bracket, is_first, view, |id| values.of(id), |id| prepared.factor(id));
-                evaluator.open(message)?
+                evaluator.open(&message)?
             }
             op => {
                 let m = values.of(op.operands()[0]);

@@ -45,7 +45,7 @@ pub(crate) fn remask<R: Ring>(
         vector::subtract_assign(part, &input.mask);
         rest = tail;
     }
-    let opened = evaluator.open(message)?;
+    let opened = evaluator.open(&message)?;
     let mut rest = &opened[..];
     let masked = lengths.into_iter().map(|len| {
         let (part, tail) = rest.split_at(len);
