@@ -6,8 +6,10 @@
 
 use rand::SeedableRng;
 use rand::rngs::StdRng;
-use tercet_engine::testkit::{Transcript, World};
+use tercet_engine::Model;
+use tercet_engine::testkit::{SessionRun, Transcript, World};
 use tercet_ids::{PartyId, Role, Roles};
+use tercet_plan::cost::PlanCost;
 use tercet_plan::testkit::{PlanBuilder, random_parameters};
 use tercet_plan::{Comparison, Encoded, Integers, Op, Plan, Term};
 use tercet_ring::{RingKind, Secret};
@@ -93,6 +95,20 @@ fn inputs() -> [Encoded; 2] {
 
 #[test]
 fn a_session_tells_an_evaluator_nothing() {
+    tells_an_evaluator_nothing(network().cost(8), |world, plan, models, input, roles| {
+        world.run(plan, models, input, roles)
+    });
+}
+
+#[test]
+fn a_prepared_session_tells_an_evaluator_nothing() {
+    tells_an_evaluator_nothing(network().prepared_cost(8), |world, plan, models, input, roles| {
+        world.run_prepared(plan, models, input, roles)
+    });
+}
+
+fn tells_an_evaluator_nothing(cost: PlanCost, run: impl Fn(&World, &Plan, &[Model; 3], &Encoded, Roles) -> SessionRun) {
+    let cost = cost.total();
     let plan = network();
     let parameters = random_parameters(&plan, 8, &mut StdRng::seed_from_u64(1));
     let roles = Roles::new(PartyId::Auditor, PartyId::Cloud).expect("two parties");
@@ -110,7 +126,7 @@ fn a_session_tells_an_evaluator_nothing() {
                     .with_tap(other, me, &from_other)
                     .with_tap(Role::Dealer, me, &from_dealer)
                     .with_tap(me, Role::Dealer, &to_dealer);
-                let run = world.run(&plan, &models, input, roles);
+                let run = run(&world, &plan, &models, input, roles);
                 assert!(run.reports.iter().all(Result::is_ok));
                 assert!(
                     to_dealer.lock().expect("no thread panicked").is_empty(),
@@ -118,7 +134,6 @@ fn a_session_tells_an_evaluator_nothing() {
                 );
                 received.add(&[&from_other, &from_dealer]);
             }
-            let cost = plan.cost(8).total();
             let declared = if me == Role::Evaluator0 {
                 cost.e1_to_e0
             } else {

@@ -48,6 +48,11 @@ impl SessionStream {
         self.stream.peer()
     }
 
+    /// Waits no longer than `deadline` from now on: that of a session which was begun before its query came.
+    pub fn set_deadline(&mut self, deadline: Instant) {
+        self.deadline = deadline;
+    }
+
     /// Sends a frame. Returns when the connection has taken it, not when it has arrived.
     ///
     /// # Errors

@@ -12,6 +12,9 @@ pub struct Memory {
     pub model: u64,
     /// One session.
     pub session: u64,
+    /// One session that is prepared and waits for its query, in whatever role: what is prepared ahead, all that is dealt, the masks of
+    /// inputs and outputs.
+    pub waiting: u64,
 }
 
 impl Plan {
@@ -41,9 +44,16 @@ impl Plan {
             let ended: u64 = ending[index].iter().map(|&value| bytes(value)).sum();
             live = live.saturating_sub(ended);
         }
+        let cost = self.cost(batch);
+        let drawn = self.steps.iter().filter(|step| matches!(step.op, Op::Input(_)));
+        let inputs: u64 = drawn.map(|step| step.value.elements() as u64).sum();
+        let masks = 2 * element * u64::from(batch) * inputs + cost.revealed;
         Memory {
             model: 5 * parameters * element,
             session: largest.saturating_add(prepared(self, batch)),
+            waiting: prepared(self, batch)
+                .saturating_add(cost.total().dealt)
+                .saturating_add(masks),
         }
     }
 }

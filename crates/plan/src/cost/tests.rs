@@ -98,11 +98,25 @@ fn latency_is_rounds_and_bytes_or_what_dealing_takes() {
 #[test]
 fn memory_counts_what_lives_at_the_same_time() {
     let plan = network(RingKind::Z64);
-    let Memory { model, session } = plan.memory(1);
+    let Memory {
+        model,
+        session,
+        waiting,
+    } = plan.memory(1);
     assert_eq!(model, 5 * 8 * (54 + 1080 + 10));
     // At the ReLU its operand and its result live, and what is dealt for it; ahead of all there are two brackets and a mask.
     let dealt = plan.cost(1).steps[2].dealt;
     assert_eq!(session, 2 * 8 * (108 + 108) + 3 * dealt + 8 * (108 + 108 + 10));
+    // Inputs are held twice, since their masks go into brackets and are opened under; r of the outputs is the dealer's.
+    let inputs: u64 = plan
+        .inputs
+        .iter()
+        .map(|input| input.shape.iter().map(|&size| u64::from(size)).product::<u64>())
+        .sum();
+    assert_eq!(
+        waiting,
+        8 * (108 + 108 + 10) + plan.cost(1).total().dealt + 8 * (2 * inputs + 10)
+    );
     assert!(plan.memory(100).session > 90 * session);
 }
 
