@@ -241,8 +241,7 @@ impl Server {
         tokio::select! {
             result = submitted.result => result.unwrap_or_else(|_| Err(stopping())).map(ClientReply::Answer),
             () = stream.writer.stopped() => {
-                tracing::info!(client = &*client.name, session = %submitted.session, "left before its answer");
-                let _ = self.queries.send(ClientLeft(submitted.session)).await;
+                let _ = self.queries.send(ClientLeft(submitted.ticket)).await;
                 Err(stopping())
             }
         }

@@ -1,23 +1,26 @@
 //! Routes queries to the three parties.
 //!
 //! The coordinator is trusted with liveness and scheduling, never with privacy: it sees sealed envelopes and can't open them.
-//! What it decides is pure (roles, query, table, catalogue, admission); actors own the state and carry the
+//! What it decides is pure (roles, session, table, batch, pace, catalogue, admission); actors own the state and carry the
 //! decisions out.
 
 mod admission;
+mod batch;
 mod call;
 mod catalogue;
 mod clients;
 mod deployment;
 mod description;
 mod dial;
+mod dispatch;
 mod error;
 mod limits;
 mod messages;
 mod nodes;
+mod pace;
 mod queries;
-mod query;
 mod roles;
+mod session;
 mod snapshot;
 mod supervisor;
 mod table;

@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use actix::Message;
-use tercet_ids::{PartyId, SessionId};
+use tercet_ids::PartyId;
 use tercet_net::Connection;
-use tercet_wire::{Answer, Failure, Infer};
+use tercet_wire::{Answer, Done, Failure, Infer};
 
-use crate::query::Computed;
+use crate::table::{Ticket, Turn};
 use tokio::sync::oneshot;
 
 /// A dialer to `Nodes`: a connection to a node stands.
@@ -51,8 +51,8 @@ pub struct Submit {
 
 /// A query that was taken.
 pub struct Submitted {
-    /// The session that will compute it.
-    pub session: SessionId,
+    /// Which.
+    pub ticket: Ticket,
     /// How it ends.
     pub result: oneshot::Receiver<Result<Box<Answer>, Failure>>,
 }
@@ -60,18 +60,18 @@ pub struct Submitted {
 /// `Clients`' request readers to `Queries`: the client no longer waits.
 #[derive(Message)]
 #[rtype(result = "()")]
-pub struct ClientLeft(pub SessionId);
+pub struct ClientLeft(pub Ticket);
 
 /// `Queries`' runs to `Queries`: a party ended a session.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct PartyEnded {
     /// Which session.
-    pub session: SessionId,
+    pub turn: Turn,
     /// Which party.
     pub party: PartyId,
     /// With what.
-    pub result: Result<Computed, Failure>,
+    pub result: Result<Done, Failure>,
 }
 
 /// `Nodes`' watcher to `Queries`: so many sessions may run at once.

@@ -4,35 +4,31 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+use actix::{Actor, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
 use tercet_config::{CoordinatorLimits, QueueConfig};
 use tercet_ids::{PartyId, Roles, SessionId};
 use tercet_telemetry::{CoordinatorMetrics, Outcome};
-use tercet_wire::{
-    Answer, CONTROL_MESSAGE_BYTES_MAX, Done, Failure, Fault, Infer, Model, NodeReply, NodeRequest, Phase, QueryPart,
-    Report, Run,
-};
+use tercet_wire::{Answer, Failure, Fault, Infer, Model, ModelName, Phase, Report};
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::{Refusal, admit};
-use crate::call::{CallError, call};
-use crate::limits::{CANCEL_TIME_MAX, LAST_WORD_TIME_MAX, MAILBOX_MAX};
+use crate::batch::{Bounds, Waiting};
+use crate::dispatch::{Order, dispatch, stop};
+use crate::limits::MAILBOX_MAX;
 use crate::messages::{ClientLeft, Concurrency, CountQueries, Drain, PartyEnded, Submit, Submitted};
-use crate::query::{Action, Computed, Event};
 use crate::roles;
 use crate::snapshot::Snapshot;
-use crate::table::{Actions, Table};
+use crate::table::{Action, Answered, Table, Ticket, Turn};
 
 /// Owns all queries.
 pub struct Queries {
     table: Table,
-    queries: HashMap<SessionId, Query>,
+    queries: HashMap<Ticket, Query>,
+    sessions: HashMap<Turn, Session>,
     nodes: watch::Receiver<Arc<Snapshot>>,
     limits: CoordinatorLimits,
     queue: QueueConfig,
     metrics: CoordinatorMetrics,
-    /// Counts sessions, so that the parties take turns.
-    turn: u64,
     /// Wakes the actor when the next query's time is up.
     alarm: Option<SpawnHandle>,
     stopping: bool,
@@ -47,8 +43,15 @@ struct Query {
     infer: Option<Infer>,
     received: Instant,
     expires: Instant,
-    started: Option<(Instant, Roles)>,
-    reply: Option<oneshot::Sender<Result<Box<Answer>, Failure>>>,
+    /// How long it waited for its session.
+    queued: Duration,
+    reply: oneshot::Sender<Result<Box<Answer>, Failure>>,
+}
+
+/// What is kept of a session beside its state.
+struct Session {
+    id: SessionId,
+    roles: Roles,
 }
 
 impl Queries {
@@ -59,21 +62,29 @@ impl Queries {
         queue: QueueConfig,
         metrics: CoordinatorMetrics,
     ) -> Queries {
+        let bounds = Bounds {
+            envelope_bytes: limits.envelope_bytes,
+            session_time: queue.session_time,
+        };
         Queries {
-            table: Table::new(queue.capacity),
+            table: Table::new(queue.capacity, bounds),
             queries: HashMap::new(),
+            sessions: HashMap::new(),
             nodes,
             limits,
             queue,
             metrics,
-            turn: 0,
             alarm: None,
             stopping: false,
             drained: None,
         }
     }
 
-    fn submit(&mut self, submit: Submit, context: &mut Context<Self>) -> Result<Submitted, (Refusal, Option<Model>)> {
+    fn submit(
+        &mut self,
+        submit: Submit,
+        context: &mut Context<Self>,
+    ) -> Result<Submitted, (Refusal, Option<ModelName>)> {
         let Submit {
             client,
             infer,
@@ -84,56 +95,56 @@ impl Queries {
         }
         let snapshot = self.nodes.borrow().clone();
         let offer = admit(&snapshot.holdings(), &infer, &self.limits).map_err(|refusal| (refusal, None))?;
-        let model = offer.model;
+        let (model, name) = (offer.model, infer.model.clone());
         let mine = self.queries.values().filter(|query| query.client == client).count();
         if mine >= self.limits.client_queries {
-            return Err((Refusal::ClientQueries { most: mine }, Some(model)));
+            return Err((Refusal::ClientQueries { most: mine }, Some(name)));
         }
-        let session = SessionId(rand::random());
         let asked = Duration::from_millis(infer.deadline_ms).min(self.queue.deadline_max);
-        let expires = received + asked;
-        let (reply, result) = oneshot::channel();
-        let actions = match self.table.submit(Instant::now(), session, expires) {
-            Ok(actions) => actions,
-            Err(full) => return Err((Refusal::QueueFull(full), Some(model))),
+        let waiting = Waiting {
+            model: model.clone(),
+            batch_max: offer.batch_max,
+            batch: infer.batch,
+            envelope_bytes: infer
+                .envelopes
+                .iter()
+                .map(|envelope| envelope.as_slice().len())
+                .max()
+                .unwrap_or(0),
+            expires: received + asked,
         };
+        let expires = waiting.expires;
+        let (ticket, actions) = match self.table.submit(Instant::now(), waiting) {
+            Ok(taken) => taken,
+            Err(full) => return Err((Refusal::QueueFull(full), Some(name))),
+        };
+        let (reply, result) = oneshot::channel();
         let query = Query {
             client,
             model,
             infer: Some(infer),
             received,
             expires,
-            started: None,
-            reply: Some(reply),
+            queued: Duration::ZERO,
+            reply,
         };
-        self.queries.insert(session, query);
+        self.queries.insert(ticket, query);
         self.carry_out(actions, context);
-        Ok(Submitted { session, result })
+        Ok(Submitted { ticket, result })
     }
 
-    fn happened(&mut self, session: SessionId, event: Event, context: &mut Context<Self>) {
-        let actions = self.table.happened(Instant::now(), session, event);
-        self.carry_out(actions, context);
-        // A client that left the queue needs no action, and yet nothing is left to know of it.
-        self.forget(session);
-    }
-
-    fn carry_out(&mut self, actions: Actions, context: &mut Context<Self>) {
-        let touched: Vec<SessionId> = actions.iter().map(|(session, _)| *session).collect();
-        for (session, action) in actions {
+    fn carry_out(&mut self, actions: Vec<Action>, context: &mut Context<Self>) {
+        for action in actions {
             match action {
-                Action::Dispatch => self.dispatch(session, context),
-                Action::Cancel => self.cancel(session),
-                Action::Answer(done) => self.answer(session, *done),
-                Action::Fail(failure) => self.fail(session, failure),
-                Action::Release => {}
+                Action::Begin(turn, tickets) => self.begin(turn, &tickets, context),
+                Action::Cancel(turn) => self.cancel(turn),
+                Action::Answer(answered) => self.answer(*answered),
+                Action::Fail(ticket, failure) => self.fail(ticket, failure),
+                Action::End(turn) => drop(self.sessions.remove(&turn)),
             }
         }
-        for session in touched {
-            self.forget(session);
-        }
         self.metrics.queue.waiting(self.table.waiting());
-        self.metrics.queue.active(self.table.running());
+        self.metrics.queue.active(self.table.sessions());
         if let Some(alarm) = self.alarm.take() {
             context.cancel_future(alarm);
         }
@@ -152,124 +163,94 @@ impl Queries {
         }
     }
 
-    /// Drops what is kept of a query that is over.
-    fn forget(&mut self, session: SessionId) {
-        if !self.table.knows(session) {
-            self.queries.remove(&session);
-        }
-    }
-
     /// Tells all three parties to run a session. Each ends it exactly once, as the table requires.
-    fn dispatch(&mut self, session: SessionId, context: &mut Context<Self>) {
+    fn begin(&mut self, turn: Turn, tickets: &[Ticket], context: &mut Context<Self>) {
         let snapshot = self.nodes.borrow().clone();
-        let Some(query) = self.queries.get_mut(&session) else {
-            return;
-        };
-        let Some(infer) = query.infer.take() else { return };
         let now = Instant::now();
-        self.metrics
-            .dequeued(Some(query.model.name.as_str()), now - query.received);
-        let roles = match roles::choose(&snapshot.round_trips(), self.turn) {
+        let (mut infers, mut model, mut latest) = (vec![], None, now);
+        for ticket in tickets {
+            let Some(query) = self.queries.get_mut(ticket) else {
+                continue;
+            };
+            query.queued = now - query.received;
+            self.metrics.dequeued(Some(query.model.name.as_str()), query.queued);
+            latest = latest.max(query.expires);
+            infers.extend(query.infer.take());
+            model = Some(query.model.clone());
+        }
+        let Some(model) = model else { return };
+        self.metrics.session_began(model.name.as_str(), infers.len());
+        let queries = context.address();
+        let roles = match roles::choose(&snapshot.round_trips(), turn.0) {
             Ok(roles) => roles,
             Err(apart) => {
                 let failure = Failure::new(Fault::Peer, None, Phase::Start, apart);
                 for party in PartyId::ALL {
-                    notify(context.address(), session, party, Err(failure.clone()));
+                    let (queries, result) = (queries.clone(), Err(failure.clone()));
+                    // From within a handler, so that the table hears of it after the session has begun.
+                    actix::spawn(async move { queries.send(PartyEnded { turn, party, result }).await });
                 }
                 return;
             }
         };
-        self.turn += 1;
-        query.started = Some((now, roles));
-        let left = query.expires.saturating_duration_since(now);
-        for (party, envelope) in PartyId::ALL.into_iter().zip(infer.envelopes) {
-            let run = Run {
-                session,
-                model: query.model.clone(),
-                roles,
-                deadline_ms: left.as_millis() as u64,
-                queries: vec![QueryPart {
-                    query: infer.query,
-                    batch: infer.batch,
-                    envelope,
-                }],
-            };
-            let (connection, queries) = (snapshot.connection(party), context.address());
-            let reply_bytes_max = self.limits.envelope_bytes + CONTROL_MESSAGE_BYTES_MAX;
-            actix::spawn(async move {
-                let time = left + LAST_WORD_TIME_MAX;
-                let result = match call(party, connection, NodeRequest::Run(run), reply_bytes_max, time).await {
-                    Ok(NodeReply::Done(Done { mut results, report })) if results.len() == 1 => {
-                        results.remove(0).map(|result| Computed { result, report })
-                    }
-                    Ok(_) => Err(CallError::Unexpected(party).failure(Phase::Compute)),
-                    Err(error) => Err(error.failure(Phase::Compute)),
-                };
-                // Fails only if the coordinator is being stopped.
-                let _ = queries.send(PartyEnded { session, party, result }).await;
-            });
-        }
-    }
-
-    fn cancel(&self, session: SessionId) {
-        let snapshot = self.nodes.borrow().clone();
-        for party in PartyId::ALL {
-            let cancel = NodeRequest::Cancel { session };
-            let connection = snapshot.connection(party);
-            actix::spawn(async move {
-                // A party that can't be told ends the session at its deadline.
-                let _ = call(party, connection, cancel, CONTROL_MESSAGE_BYTES_MAX, CANCEL_TIME_MAX).await;
-            });
-        }
-    }
-
-    fn answer(&mut self, session: SessionId, done: [Computed; 3]) {
-        let Some(query) = self.queries.get_mut(&session) else {
-            return;
-        };
-        let Some((started, roles)) = query.started else { return };
-        let total = query.received.elapsed();
-        let parties = done.each_ref().map(|done| done.report);
-        let report = Report {
-            parties,
-            queue: started - query.received,
-            total,
-        };
-        let answer = Answer {
-            session,
+        let id = SessionId(rand::random());
+        self.sessions.insert(turn, Session { id, roles });
+        let order = Order {
+            turn,
+            session: id,
+            model,
             roles,
-            results: done.map(|done| done.result),
-            report,
+            left: latest - now,
+            reply_bytes_max: self.limits.envelope_bytes,
         };
-        self.metrics
-            .answered(Some(query.model.name.as_str()), Outcome::Ok, total);
-        tracing::info!(%session, client = &*query.client, model = %query.model.name, ms = total.as_secs_f64() * 1e3, "answered");
-        if let Some(reply) = query.reply.take() {
-            // The client may have left this moment.
-            let _ = reply.send(Ok(Box::new(answer)));
+        dispatch(&order, infers, &snapshot, &queries);
+    }
+
+    fn cancel(&self, turn: Turn) {
+        if let Some(session) = self.sessions.get(&turn) {
+            stop(session.id, &self.nodes.borrow().clone());
         }
     }
 
-    fn fail(&mut self, session: SessionId, failure: Failure) {
-        let Some(query) = self.queries.get_mut(&session) else {
+    fn answer(&mut self, answered: Answered) {
+        let Answered {
+            ticket,
+            turn,
+            results,
+            reports,
+        } = answered;
+        let (Some(query), Some(session)) = (self.queries.remove(&ticket), self.sessions.get(&turn)) else {
             return;
         };
-        self.metrics.answered(
-            Some(query.model.name.as_str()),
-            outcome(&failure),
-            query.received.elapsed(),
-        );
-        tracing::warn!(%session, client = &*query.client, model = %query.model.name, %failure, "failed");
-        if let Some(reply) = query.reply.take() {
-            // The client may have left this moment.
-            let _ = reply.send(Err(failure));
-        }
+        let total = query.received.elapsed();
+        let (id, model) = (session.id, query.model.name.as_str());
+        self.metrics.answered(Some(model), Outcome::Ok, total);
+        tracing::info!(session = %id, client = &*query.client, model, ms = total.as_secs_f64() * 1e3, "answered");
+        let answer = Answer {
+            session: id,
+            roles: session.roles,
+            results,
+            report: Report {
+                parties: reports,
+                queue: query.queued,
+                total,
+            },
+        };
+        // The client may have left this moment.
+        let _ = query.reply.send(Ok(Box::new(answer)));
     }
-}
 
-/// Tells the actor that a party ended a session, from within a handler.
-fn notify(queries: Addr<Queries>, session: SessionId, party: PartyId, result: Result<Computed, Failure>) {
-    actix::spawn(async move { queries.send(PartyEnded { session, party, result }).await });
+    fn fail(&mut self, ticket: Ticket, failure: Failure) {
+        let Some(query) = self.queries.remove(&ticket) else {
+            return;
+        };
+        let model = query.model.name.as_str();
+        self.metrics
+            .answered(Some(model), outcome(&failure), query.received.elapsed());
+        tracing::warn!(client = &*query.client, model, %failure, "failed");
+        // The client may have left this moment.
+        let _ = query.reply.send(Err(failure));
+    }
 }
 
 /// How a failed query is counted.
@@ -310,7 +291,7 @@ impl Handler<Submit> for Queries {
         let (received, client) = (submit.received, submit.client.clone());
         self.submit(submit, context).map_err(|(refusal, model)| {
             let failure = refusal.failure();
-            let model = model.as_ref().map(|model| model.name.as_str());
+            let model = model.as_ref().map(ModelName::as_str);
             self.metrics.answered(model, outcome(&failure), received.elapsed());
             tracing::warn!(client = &*client, %failure, "refused");
             failure
@@ -321,23 +302,24 @@ impl Handler<Submit> for Queries {
 impl Handler<ClientLeft> for Queries {
     type Result = ();
 
-    fn handle(&mut self, ClientLeft(session): ClientLeft, context: &mut Context<Self>) {
-        if let Some(query) = self.queries.get_mut(&session)
-            && query.reply.take().is_some()
-        {
+    fn handle(&mut self, ClientLeft(ticket): ClientLeft, context: &mut Context<Self>) {
+        if let Some(query) = self.queries.remove(&ticket) {
             let model = Some(query.model.name.as_str());
             self.metrics
                 .answered(model, Outcome::Cancelled, query.received.elapsed());
+            tracing::info!(client = &*query.client, "left before its answer");
         }
-        self.happened(session, Event::ClientLeft, context);
+        let actions = self.table.left(Instant::now(), ticket);
+        self.carry_out(actions, context);
     }
 }
 
 impl Handler<PartyEnded> for Queries {
     type Result = ();
 
-    fn handle(&mut self, PartyEnded { session, party, result }: PartyEnded, context: &mut Context<Self>) {
-        self.happened(session, Event::Ended { party, result }, context);
+    fn handle(&mut self, PartyEnded { turn, party, result }: PartyEnded, context: &mut Context<Self>) {
+        let actions = self.table.ended(Instant::now(), turn, party, result);
+        self.carry_out(actions, context);
     }
 }
 

@@ -219,6 +219,7 @@ fn config(listen: SocketAddr, identity: ClientIdentity) -> CoordinatorConfig {
         queue: QueueConfig {
             capacity: 4,
             deadline_max: Duration::from_secs(10),
+            session_time: Duration::from_millis(250),
         },
         limits: CoordinatorLimits {
             sessions: 2,

@@ -88,6 +88,13 @@ pub(crate) mod named {
         default: 120_000,
         unit: "milliseconds",
     };
+    /// How long a session of several queries may take, by prediction.
+    pub const SESSION_MS: Bounds = Bounds {
+        least: 1,
+        most: 60_000,
+        default: 250,
+        unit: "milliseconds",
+    };
     /// Connections of clients.
     pub const CLIENT_CONNECTIONS: Bounds = Bounds {
         least: 1,

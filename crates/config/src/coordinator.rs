@@ -63,6 +63,9 @@ pub struct QueueFile {
     pub capacity: Field<u64>,
     /// Longest deadline a client may ask for, in milliseconds. Default 120000. Longer lets one client hold a place longer.
     pub deadline_ms_max: Field<u64>,
+    /// Milliseconds that a session of several queries may take, by prediction from earlier ones. Default 250. Waiting queries of one model run
+    /// together and share rounds: more gives throughput, less gives short waits. Where even one query takes long, company may double its time.
+    pub session_ms: Field<u64>,
     #[serde(flatten)]
     unknown: UnknownKeys,
 }
@@ -131,6 +134,8 @@ pub struct QueueConfig {
     pub capacity: usize,
     /// Longest deadline a client may ask for.
     pub deadline_max: Duration,
+    /// How long a session of several queries may take, by prediction.
+    pub session_time: Duration,
 }
 
 /// What the coordinator accepts.
@@ -268,12 +273,14 @@ fn client_entry(check: &mut Check, name: &str, file: ClientEntryFile) -> Option<
 
 impl QueueConfig {
     fn read(check: &mut Check, file: QueueFile) -> Option<QueueConfig> {
-        check.unknown(&file.unknown, &["capacity", "deadline_ms_max"]);
+        check.unknown(&file.unknown, &["capacity", "deadline_ms_max", "session_ms"]);
         let capacity = check.count("capacity", file.capacity, named::QUEUE_CAPACITY);
         let deadline = check.number("deadline_ms_max", file.deadline_ms_max, named::DEADLINE_MS_MAX);
+        let session = check.number("session_ms", file.session_ms, named::SESSION_MS);
         Some(QueueConfig {
             capacity: capacity?,
             deadline_max: Duration::from_millis(deadline?),
+            session_time: Duration::from_millis(session?),
         })
     }
 }

@@ -6,7 +6,7 @@ use prometheus::{Histogram, HistogramVec, IntCounter, IntCounterVec};
 use tercet_ids::PartyId;
 
 use crate::labels::{Label, Outcome, Phase};
-use crate::names::{MODELS_MAX, OTHER_MODEL, PHASE_DURATION, QUERIES, QUERY_DURATION};
+use crate::names::{COUNT_BUCKETS, MODELS_MAX, OTHER_MODEL, PHASE_DURATION, QUERIES, QUERY_DURATION, SESSION_QUERIES};
 use crate::peers::PeerMetrics;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
@@ -21,6 +21,7 @@ pub struct CoordinatorMetrics {
     queries: IntCounterVec,
     durations: HistogramVec,
     phases: HistogramVec,
+    session_queries: HistogramVec,
     known: Arc<Mutex<HashMap<String, Handles>>>,
 }
 
@@ -29,6 +30,7 @@ struct Handles {
     queries: Vec<IntCounter>,
     duration: Histogram,
     queue: Histogram,
+    session_queries: Histogram,
 }
 
 impl CoordinatorMetrics {
@@ -40,6 +42,7 @@ impl CoordinatorMetrics {
             queries: registry.counters(QUERIES),
             durations: registry.latencies(QUERY_DURATION),
             phases: registry.latencies(PHASE_DURATION),
+            session_queries: registry.histograms(SESSION_QUERIES, COUNT_BUCKETS),
             known: Arc::default(),
         };
         metrics.handles(OTHER_MODEL);
@@ -56,6 +59,11 @@ impl CoordinatorMetrics {
         self.handles(model.unwrap_or(OTHER_MODEL))
             .queue
             .observe(waited.as_secs_f64());
+    }
+
+    /// A session of so many queries began.
+    pub fn session_began(&self, model: &str, queries: usize) {
+        self.handles(model).session_queries.observe(queries as f64);
     }
 
     /// A query was answered, well or not; call it once for each. `model` is `None` if no such model is deployed.
@@ -80,6 +88,7 @@ impl CoordinatorMetrics {
                 .collect(),
             duration: self.durations.with_label_values(&[model]),
             queue: self.phases.with_label_values(&[model, Phase::Queue.value()]),
+            session_queries: self.session_queries.with_label_values(&[model]),
         };
         known.entry(model.to_owned()).or_insert_with(make).clone()
     }

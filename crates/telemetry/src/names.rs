@@ -95,6 +95,12 @@ pub const QUERY_DURATION: Metric = histogram(
     &[label::MODEL],
     "From the arrival of a query at the coordinator to its answer.",
 );
+/// Queries that run together.
+pub const SESSION_QUERIES: Metric = histogram(
+    "tercet_session_queries",
+    &[label::MODEL],
+    "Queries of a session that the coordinator began.",
+);
 /// Where the time of a session goes.
 pub const PHASE_DURATION: Metric = histogram(
     "tercet_phase_duration_seconds",
@@ -203,6 +209,7 @@ pub const ALL: &[Metric] = &[
     SESSIONS,
     QUERIES,
     QUERY_DURATION,
+    SESSION_QUERIES,
     PHASE_DURATION,
     ROUNDS,
     SAMPLES,
@@ -234,6 +241,9 @@ pub const ROUND_TRIP_BUCKETS: &[f64] = &[
     0.00005, 0.0001, 0.0002, 0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0,
 ];
 
+/// Bounds of buckets of counts: powers of two, up to what one session may hold.
+pub const COUNT_BUCKETS: &[f64] = &[1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0];
+
 /// Models with a label of their own; further ones count as [`OTHER_MODEL`], so that deployments can't grow the series without bound.
 pub const MODELS_MAX: usize = 64;
 
@@ -258,14 +268,14 @@ mod tests {
             );
             assert!(metric.help.ends_with('.'));
             if metric.kind == Kind::Histogram {
-                assert!(metric.name.ends_with("_seconds"));
+                assert!(metric.name.ends_with("_seconds") || metric == &SESSION_QUERIES);
             }
         }
     }
 
     #[test]
     fn buckets_ascend() {
-        for buckets in [LATENCY_BUCKETS, ROUND_TRIP_BUCKETS] {
+        for buckets in [LATENCY_BUCKETS, ROUND_TRIP_BUCKETS, COUNT_BUCKETS] {
             assert!(buckets.windows(2).all(|pair| pair[0] < pair[1]));
         }
     }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use tercet_ids::{PartyId, Role, Roles};
 
-/// What one session cost one party.
+/// What one session cost one party, or what of it falls to one query.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
 pub struct PartyReport {
     /// Rounds of exchange between the evaluators; 0 for the dealer.
@@ -26,7 +26,21 @@ pub struct PartyReport {
     pub run: Duration,
 }
 
-/// What one query cost, as the coordinator and the three parties measured it.
+impl PartyReport {
+    /// The part of a query of `batch` samples in a session of `samples`: bytes by its samples, rounded up; rounds and times whole,
+    /// since all queries of a session go through them together.
+    pub fn share(&self, batch: u32, samples: u32) -> PartyReport {
+        let part = |bytes: u64| (u128::from(bytes) * u128::from(batch)).div_ceil(u128::from(samples.max(1))) as u64;
+        PartyReport {
+            online_bytes_sent: part(self.online_bytes_sent),
+            dealt_bytes_sent: part(self.dealt_bytes_sent),
+            ..*self
+        }
+    }
+}
+
+/// What one query cost, as the coordinator and the three parties measured it. Of a session that it shared with others it bears its part of
+/// the bytes, and all rounds and times.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// What each party reports, by party index.

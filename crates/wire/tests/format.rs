@@ -263,6 +263,21 @@ fn a_sentence_is_cut_at_a_character() {
     assert_eq!(odd.sentence.len(), SENTENCE_BYTES_MAX - 1);
 }
 
+#[test]
+fn a_query_bears_its_part_of_the_bytes_and_all_rounds() {
+    let session = PartyReport {
+        rounds: 15,
+        online_bytes_sent: 1_001,
+        dealt_bytes_sent: u64::MAX,
+        run: Duration::from_millis(9),
+        ..PartyReport::default()
+    };
+    assert_eq!(session.share(4, 4), session, "alone it bears everything");
+    let part = session.share(1, 4);
+    assert_eq!((part.online_bytes_sent, part.dealt_bytes_sent), (251, 1 << 62));
+    assert_eq!((part.rounds, part.run), (session.rounds, session.run));
+}
+
 proptest! {
     #[test]
     fn random_bytes_never_panic(body in proptest::collection::vec(any::<u8>(), 0..200)) {

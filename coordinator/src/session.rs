@@ -1,23 +1,21 @@
-//! The life of one query at the coordinator, as a pure state machine.
+//! The life of one session at the coordinator, as a pure state machine.
 
 use tercet_ids::PartyId;
-use tercet_wire::{Failure, Fault, Opaque, PartyReport};
+use tercet_wire::{Done, Failure, Fault, Opaque};
 
-/// Where a query stands.
+/// Where a session stands.
 ///
 /// ```text
-/// Queued ── Start ──► Running ── three results ──► Finished (answered)
-///   │                    │ a party fails, and blames another ──► Suspecting ─┐ that party's word, or no time left
-///   │ time, client left  │ any other failure, time, client left              ▼
-///   └──► Finished        └──────────────────────────────────────────────► Draining ── last party's word ──► Finished
+/// Running ── three results ──► Finished (answered)
+///    │ a party fails, and blames another ──► Suspecting ─┐ that party's word, or its time is up
+///    │ any other failure, nobody waits                   ▼
+///    └──────────────────────────────────────────────► Draining ── last party's word ──► Finished
 /// ```
 #[derive(PartialEq, Debug)]
 pub enum State {
-    /// Waits for a turn.
-    Queued,
     /// The parties compute.
     Running(Box<Replies>),
-    /// A party blamed another, and all were told to stop; what the blamed one says decides what the client reads.
+    /// A party blamed another, and all were told to stop; what the blamed one says decides what the clients read.
     Suspecting {
         /// What was said first.
         failure: Failure,
@@ -26,7 +24,7 @@ pub enum State {
         /// Who has ended the session.
         ended: [bool; 3],
     },
-    /// The client has its answer; the turn is over when all three have ended the session.
+    /// The clients have their answers; the turn is over when all three have ended the session.
     Draining {
         /// Who has ended the session.
         ended: [bool; 3],
@@ -35,60 +33,49 @@ pub enum State {
     Finished,
 }
 
-/// What a party computed for the query.
-#[derive(PartialEq, Debug)]
-pub struct Computed {
-    /// Its result, sealed to the client.
-    pub result: Opaque,
-    /// What it cost.
-    pub report: PartyReport,
-}
-
 /// The parties' results so far, by party index.
 #[derive(PartialEq, Debug, Default)]
-pub struct Replies([Option<Computed>; 3]);
+pub struct Replies([Option<Done>; 3]);
 
-/// What can happen to a query.
+/// What can happen to a session.
 #[derive(PartialEq, Debug)]
 pub enum Event {
-    /// Its turn has come.
-    Start,
-    /// A party ended the session. Every party that was told to run it does so exactly once, be it by being lost.
+    /// A party ended it. Every party that was told to run it does so exactly once, be it by being lost.
     Ended {
         /// Which.
         party: PartyId,
         /// With what.
-        result: Result<Computed, Failure>,
+        result: Result<Done, Failure>,
     },
-    /// No time is left; the failure says for what.
-    Expired(Failure),
-    /// The client no longer waits.
-    ClientLeft,
+    /// The blamed party's time is up.
+    TimeUp,
+    /// No client waits for it any longer.
+    Abandoned,
 }
 
 /// What the coordinator does about it.
 #[derive(PartialEq, Debug)]
 pub enum Action {
-    /// Tell all three parties to run it.
-    Dispatch,
     /// Tell all three parties to stop.
     Cancel,
-    /// Give the client the results, by party index.
-    Answer(Box<[Computed; 3]>),
-    /// Tell the client why there is none.
+    /// Give the clients the results, by party index.
+    Answer(Box<[Done; 3]>),
+    /// Tell all its clients why there are none.
     Fail(Failure),
-    /// The turn is over: the next query may start.
+    /// The turn is over: the next session may start.
     Release,
 }
 
+impl Default for State {
+    fn default() -> State {
+        State::Running(Box::default())
+    }
+}
+
 impl State {
-    /// The only place where a query changes.
+    /// The only place where a session changes.
     pub fn transition(self, event: Event) -> (State, Vec<Action>) {
         match (self, event) {
-            (State::Queued, Event::Start) => (State::Running(Box::default()), vec![Action::Dispatch]),
-            (State::Queued, Event::Expired(failure)) => (State::Finished, vec![Action::Fail(failure)]),
-            (State::Queued, Event::ClientLeft) => (State::Finished, vec![]),
-
             (
                 State::Running(mut replies),
                 Event::Ended {
@@ -100,7 +87,7 @@ impl State {
                 match replies.0 {
                     [Some(a), Some(b), Some(c)] => (
                         State::Finished,
-                        vec![Action::Release, Action::Answer(Box::new([a, b, c]))],
+                        vec![Action::Answer(Box::new([a, b, c])), Action::Release],
                     ),
                     partial => (State::Running(Box::new(Replies(partial))), vec![]),
                 }
@@ -126,10 +113,7 @@ impl State {
                     _ => drain(ended, vec![Action::Cancel, Action::Fail(failure)]),
                 }
             }
-            (State::Running(replies), Event::Expired(failure)) => {
-                drain(replies.ended(), vec![Action::Cancel, Action::Fail(failure)])
-            }
-            (State::Running(replies), Event::ClientLeft) => drain(replies.ended(), vec![Action::Cancel]),
+            (State::Running(replies), Event::Abandoned) => drain(replies.ended(), vec![Action::Cancel]),
 
             (
                 State::Suspecting {
@@ -157,18 +141,17 @@ impl State {
                 };
                 drain(ended, vec![Action::Fail(told)])
             }
-            (State::Suspecting { failure, ended, .. }, Event::Expired(_)) => drain(ended, vec![Action::Fail(failure)]),
-            (State::Suspecting { ended, .. }, Event::ClientLeft) => drain(ended, vec![]),
+            (State::Suspecting { failure, ended, .. }, Event::TimeUp) => drain(ended, vec![Action::Fail(failure)]),
+            (State::Suspecting { ended, .. }, Event::Abandoned) => drain(ended, vec![]),
 
             (State::Draining { mut ended }, Event::Ended { party, .. }) => {
                 ended[party.index()] = true;
                 drain(ended, vec![])
             }
             // A late word about something that is settled.
-            (state @ State::Draining { .. }, Event::Expired(_) | Event::ClientLeft) => (state, vec![]),
+            (state @ State::Draining { .. }, Event::TimeUp | Event::Abandoned) => (state, vec![]),
             (state @ State::Finished, _) => (state, vec![]),
-            (state, Event::Start) => (state, vec![]),
-            (State::Queued, Event::Ended { .. }) => (State::Queued, vec![]),
+            (state @ State::Running(_), Event::TimeUp) => (state, vec![]),
         }
     }
 }
@@ -189,9 +172,29 @@ fn drain(ended: [bool; 3], mut actions: Vec<Action>) -> (State, Vec<Action>) {
     }
 }
 
+/// What the parties computed for the query at `place`, by party index.
+///
+/// # Errors
+/// It was left out: the word of a party about its own envelope, rather than another's about that party.
+pub fn results(done: &[Done; 3], place: usize) -> Result<[Opaque; 3], Failure> {
+    let mut hearsay = None;
+    let mut results = Vec::with_capacity(done.len());
+    for (party, done) in PartyId::ALL.into_iter().zip(done) {
+        match &done.results[place] {
+            Ok(result) => results.push(result.clone()),
+            Err(own) if own.party == Some(party) => return Err(own.clone()),
+            Err(failure) => hearsay = hearsay.or(Some(failure)),
+        }
+    }
+    match hearsay {
+        Some(failure) => Err(failure.clone()),
+        None => Ok(results.try_into().expect("one of each party")),
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use tercet_wire::Phase;
+    use tercet_wire::{PartyReport, Phase};
 
     use super::*;
 
@@ -199,9 +202,9 @@ mod tests {
     const SECOND: PartyId = PartyId::Cloud;
     const THIRD: PartyId = PartyId::Auditor;
 
-    fn done(tag: u8) -> Computed {
-        Computed {
-            result: Opaque::from(vec![tag]),
+    fn done(tag: u8) -> Done {
+        Done {
+            results: vec![Ok(Opaque::from(vec![tag]))],
             report: PartyReport::default(),
         }
     }
@@ -226,7 +229,7 @@ mod tests {
 
     /// Runs the events and gives the state and all actions.
     fn play(events: impl IntoIterator<Item = Event>) -> (State, Vec<Action>) {
-        let mut state = State::Queued;
+        let mut state = State::default();
         let mut all = vec![];
         for event in events {
             let (next, actions) = state.transition(event);
@@ -238,102 +241,98 @@ mod tests {
 
     #[test]
     fn three_results_are_an_answer_in_party_order() {
-        let (state, actions) = play([Event::Start, ok(THIRD), ok(FIRST), ok(SECOND)]);
+        let (state, actions) = play([ok(THIRD), ok(FIRST), ok(SECOND)]);
         let answer = Action::Answer(Box::new([done(0), done(1), done(2)]));
         assert_eq!(state, State::Finished);
-        assert_eq!(actions, [Action::Dispatch, Action::Release, answer]);
+        assert_eq!(actions, [answer, Action::Release]);
     }
 
     #[test]
     fn a_party_that_fails_by_itself_is_told_at_once_and_the_turn_ends_with_the_last_party() {
         let own = failure(Fault::Client, Some(SECOND), "the envelope can't be opened");
-        let (state, actions) = play([Event::Start, failed(SECOND, &own)]);
+        let (state, actions) = play([failed(SECOND, &own)]);
         assert_eq!(
             state,
             State::Draining {
                 ended: [false, true, false]
             }
         );
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(own.clone())]);
+        assert_eq!(actions, [Action::Cancel, Action::Fail(own.clone())]);
 
         let stopped = failure(Fault::Peer, None, "stopped");
-        let (state, actions) = play([
-            Event::Start,
-            failed(SECOND, &own),
-            failed(FIRST, &stopped),
-            failed(THIRD, &stopped),
-        ]);
+        let (state, actions) = play([failed(SECOND, &own), failed(FIRST, &stopped), failed(THIRD, &stopped)]);
         assert_eq!(state, State::Finished);
-        assert_eq!(actions[3..], [Action::Release]);
+        assert_eq!(actions[2..], [Action::Release]);
     }
 
     #[test]
     fn a_blamed_party_has_its_say() {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud ended the session");
         let own = failure(Fault::Own, Some(SECOND), "cloud: out of range");
-        let (state, actions) = play([Event::Start, failed(FIRST, &blame), failed(SECOND, &own)]);
+        let (state, actions) = play([failed(FIRST, &blame), failed(SECOND, &own)]);
         assert_eq!(
             state,
             State::Draining {
                 ended: [true, true, false]
             }
         );
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(own)]);
+        assert_eq!(actions, [Action::Cancel, Action::Fail(own)]);
     }
 
     #[test]
     fn a_blamed_party_that_just_blames_others_does_not_clear_itself() {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud broke the protocol");
         let excuse = failure(Fault::Peer, Some(FIRST), "client-proxy ended the session");
-        let (_, actions) = play([Event::Start, failed(FIRST, &blame), failed(SECOND, &excuse)]);
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(blame)]);
+        let (_, actions) = play([failed(FIRST, &blame), failed(SECOND, &excuse)]);
+        assert_eq!(actions, [Action::Cancel, Action::Fail(blame)]);
     }
 
     #[test]
     fn a_blamed_party_that_is_silent_is_named_when_time_is_up() {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud is lost");
-        let late = failure(Fault::Overload, None, "no time left");
-        let (state, actions) = play([Event::Start, failed(THIRD, &blame), Event::Expired(late)]);
+        let (state, actions) = play([failed(THIRD, &blame), Event::TimeUp]);
         assert_eq!(
             state,
             State::Draining {
                 ended: [false, false, true]
             }
         );
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(blame)]);
+        assert_eq!(actions, [Action::Cancel, Action::Fail(blame)]);
     }
 
     #[test]
     fn a_party_that_delivered_and_is_blamed_is_not_waited_for() {
         let blame = failure(Fault::Peer, Some(SECOND), "cloud is lost");
-        let (state, actions) = play([Event::Start, ok(SECOND), failed(THIRD, &blame)]);
+        let (state, actions) = play([ok(SECOND), failed(THIRD, &blame)]);
         assert_eq!(
             state,
             State::Draining {
                 ended: [false, true, true]
             }
         );
-        assert_eq!(actions[1..], [Action::Cancel, Action::Fail(blame)]);
+        assert_eq!(actions, [Action::Cancel, Action::Fail(blame)]);
     }
 
     #[test]
-    fn time_up_and_a_client_that_left_cancel_what_runs() {
-        let late = failure(Fault::Overload, None, "no time left");
-        let (_, actions) = play([Event::Start, Event::Expired(late.clone())]);
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel, Action::Fail(late.clone())]);
-        let (state, actions) = play([Event::Start, Event::ClientLeft]);
+    fn what_nobody_waits_for_is_cancelled() {
+        let (state, actions) = play([Event::Abandoned]);
         assert_eq!(state, State::Draining { ended: [false; 3] });
-        assert_eq!(actions, [Action::Dispatch, Action::Cancel]);
+        assert_eq!(actions, [Action::Cancel]);
     }
 
     #[test]
-    fn what_waits_ends_without_a_word_to_the_parties() {
-        let late = failure(Fault::Overload, None, "no time left");
-        assert_eq!(
-            play([Event::Expired(late.clone())]),
-            (State::Finished, vec![Action::Fail(late)])
-        );
-        assert_eq!(play([Event::ClientLeft]), (State::Finished, vec![]));
+    fn a_party_speaks_for_its_own_envelope() {
+        let own = failure(Fault::Client, Some(SECOND), "the envelope for cloud can't be opened");
+        let hearsay = failure(Fault::Client, Some(SECOND), "cloud can't use its envelope");
+        let says = |refused: &Failure| Done {
+            results: vec![Ok(Opaque::from(vec![1])), Err(refused.clone())],
+            ..done(0)
+        };
+        let done = [says(&hearsay), says(&own), says(&hearsay)];
+        assert_eq!(results(&done, 0), Ok([(); 3].map(|()| Opaque::from(vec![1]))));
+        assert_eq!(results(&done, 1), Err(own));
+        let unsaid = [says(&hearsay), says(&hearsay), says(&hearsay)];
+        assert_eq!(results(&unsaid, 1), Err(hearsay.clone()));
     }
 
     /// In every order of every set of events the client is told at most once, and the turn is released exactly once.
@@ -350,12 +349,7 @@ mod tests {
             events.extend(failures.iter().map(|failure| failed(party, failure)));
             events
         };
-        let others = || {
-            [
-                Event::ClientLeft,
-                Event::Expired(failure(Fault::Overload, None, "no time left")),
-            ]
-        };
+        let others = || [Event::Abandoned, Event::TimeUp];
         let orders = [
             [0, 1, 2, 3],
             [3, 0, 1, 2],
@@ -375,7 +369,7 @@ mod tests {
                 .map(Some);
                 let sequence = order.map(|index| events[index].take().expect("each once"));
                 let shown = format!("{sequence:?}");
-                let (state, actions) = play([Event::Start].into_iter().chain(sequence));
+                let (state, actions) = play(sequence);
                 let count = |wanted: fn(&Action) -> bool| actions.iter().filter(|action| wanted(action)).count();
                 assert_eq!(state, State::Finished, "{shown}");
                 assert_eq!(count(|action| *action == Action::Release), 1, "{shown}");
