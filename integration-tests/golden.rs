@@ -93,8 +93,6 @@ fn lenet_is_within_its_budget_of_rounds_and_bytes() {
         &input,
         "--ring",
         "32",
-        "--repeat",
-        "3",
         "--format",
         "json",
     ]);

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::{NamedTempFile, TempDir};
-use tercet::deployment::Deployment;
+use tercet::deployment::{Deployment, Settings};
 use tercet::npy;
 use tercet_plan::Array;
 
@@ -164,7 +164,11 @@ impl Local {
     /// Starts three nodes and a coordinator.
     pub fn start() -> Local {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let started = Deployment::start_program(Path::new(PROGRAM), &directory.path().join("deployment"));
+        let started = Deployment::start_program(
+            Path::new(PROGRAM),
+            &directory.path().join("deployment"),
+            &Settings::default(),
+        );
         Local {
             deployment: started.unwrap_or_else(|failure| panic!("{failure}")),
             _directory: directory,

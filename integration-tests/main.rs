@@ -1,6 +1,7 @@
 //! Tests of the whole: real processes of the program, and the engine over QUIC.
 
 mod bad_inputs;
+mod bench;
 mod differing_model;
 mod failures;
 mod golden;

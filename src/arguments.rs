@@ -37,6 +37,8 @@ pub enum Command {
     Demo(DemoArguments),
     /// Run a model once on a local deployment of real processes.
     Run(RunArguments),
+    /// Measure a model on a local deployment of real processes, and in the clear.
+    Bench(BenchArguments),
     /// Ask a running deployment.
     Infer(InferArguments),
     /// Share a model with a running deployment.
@@ -134,9 +136,29 @@ pub struct RunArguments {
     /// What the outputs should be: FILE in the model's order, or NAME=FILE. Default: the plain run of the model.
     #[arg(long, value_name = "[NAME=]E.npy")]
     pub expected: Vec<String>,
-    /// Queries to measure, one after another, after one that warms up.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=100_000))]
-    pub repeat: u32,
+}
+
+/// `tercet bench`
+#[derive(Args)]
+pub struct BenchArguments {
+    /// How the model is compiled.
+    #[command(flatten)]
+    pub compile: CompileArguments,
+    /// Samples to ask about: FILE in the model's order, or NAME=FILE. Once for each input.
+    #[arg(long, value_name = "[NAME=]X.npy", required = true)]
+    pub input: Vec<String>,
+    /// Samples of one query: the first ones of the input, and from its start again where it has fewer. Default: all of the input.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=65_536))]
+    pub batch: Option<u32>,
+    /// Threads that compute, of every node and of ONNX Runtime. Default: as many as the machine has cores.
+    #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=256))]
+    pub threads: Option<u32>,
+    /// Queries in flight at any time.
+    #[arg(long, value_name = "C", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
+    pub concurrency: u32,
+    /// Seconds to measure, after warming up. Slow models take longer: a few queries are measured in any case.
+    #[arg(long, value_name = "S", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=3600))]
+    pub seconds: u32,
 }
 
 /// `tercet infer`

@@ -36,6 +36,24 @@ pub fn split(inputs: &[Input], arrays: &[Array], most: usize) -> Vec<Vec<Array>>
     (0..count).step_by(most).map(part).collect()
 }
 
+/// A batch of `count` samples: the first ones of the arrays, and from the start again where there are fewer. Inputs without a batch axis stay.
+///
+/// Arrays without samples stay as they are: the check of a query says what is wrong with them.
+pub fn cycle(inputs: &[Input], arrays: &[Array], count: usize) -> Vec<Array> {
+    let of = |(input, array): (&Input, &Array)| {
+        let samples = array.shape().first().copied().unwrap_or(0);
+        if !input.batched || samples == 0 {
+            return array.clone();
+        }
+        let size = array.data().len() / samples;
+        let mut shape = array.shape().to_vec();
+        shape[0] = count;
+        let data = array.data().iter().copied().cycle().take(count * size).collect();
+        Array::new(shape, data).expect("whole samples fill their shape")
+    };
+    inputs.iter().zip(arrays).map(of).collect()
+}
+
 /// Outputs of the parts, sample after sample. Outputs without a batch axis are those of the first part.
 pub fn join(outputs: &[Output], parts: Vec<Vec<Array>>) -> Result<Vec<Array>, Failure> {
     let missing = || {
@@ -115,6 +133,20 @@ mod tests {
             prop_assert!(joined[0] == arrays[0]);
             prop_assert!(joined[1] == arrays[1]);
         }
+    }
+
+    #[test]
+    fn a_batch_of_any_size_takes_the_first_samples_and_starts_again() {
+        let (inputs, arrays) = ([input(true), input(false)], [array(&[3, 2]), array(&[2])]);
+        let fewer = cycle(&inputs, &arrays, 2);
+        assert_eq!(
+            (fewer[0].shape(), fewer[0].data()),
+            (&[2, 2][..], &[0.0, 1.0, 2.0, 3.0][..])
+        );
+        assert!(fewer[1] == arrays[1]);
+        let more = cycle(&inputs, &arrays, 4);
+        assert_eq!(more[0].data(), [0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 0.0, 1.0]);
+        assert!(cycle(&[input(true)], &[array(&[0, 2])], 4)[0] == array(&[0, 2]));
     }
 
     #[test]

@@ -30,7 +30,7 @@ use clap::Parser;
 use tercet_ring::kernel::Tier;
 
 use arguments::{Arguments, Command, Format};
-use commands::{demo, deploy, infer, keys, plan, run, serve, verify};
+use commands::{bench, demo, deploy, infer, keys, plan, run, serve, verify};
 use exit::Failure;
 use output::{Report, present, present_failure};
 
@@ -88,6 +88,7 @@ fn dispatch(arguments: &Arguments) -> Result<(), Failure> {
             demonstration.keep()
         }
         Command::Run(arguments) => show(format, run::run(arguments)),
+        Command::Bench(arguments) => show(format, bench::run(arguments)),
         Command::Infer(arguments) => show(format, infer::run(arguments)),
         Command::Deploy(arguments) => show(format, deploy::run(arguments)),
         Command::Plan(arguments) => show(format, plan::run(arguments)),

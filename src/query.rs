@@ -1,5 +1,6 @@
 //! Queries of a deployment, measured.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tercet_client::{Answer, Cause, Client, ClientError, ClientSettings, Description};
@@ -8,8 +9,9 @@ use tercet_ids::{PartyId, PlanDigest, Role, Roles};
 use tercet_net::{Fingerprint, Identity, TransportSettings};
 use tercet_plan::{Array, Parameters, Plan};
 use tercet_sharing::SealingPublicKey;
-use tercet_wire::Report;
+use tercet_wire::PartyReport;
 use tokio::runtime::Runtime;
+use tokio::task::JoinSet;
 
 use crate::batches;
 use crate::exit::{ExitCode, Failure};
@@ -19,7 +21,7 @@ use crate::statistics::Spread;
 /// A connection to a deployment.
 pub struct Connection {
     runtime: Runtime,
-    client: Client,
+    client: Arc<Client>,
     deadline: Duration,
 }
 
@@ -32,22 +34,48 @@ pub struct Served {
 pub struct Answered {
     /// The outputs, in the model's order.
     pub outputs: Vec<Array>,
+    /// What each party got of the input, in the last session.
+    pub seen: Vec<(PartyId, Vec<u8>)>,
+    /// What it cost.
+    pub cost: Cost,
+}
+
+/// What one query of any size cost. Bytes and times are summed over its sessions, which run one after another.
+#[derive(Clone, Copy, Debug)]
+pub struct Cost {
     /// Who dealt and who evaluated, in the last session.
     pub roles: Roles,
+    /// Sessions it took.
+    pub sessions: usize,
     /// Rounds of a session.
     pub rounds: u32,
     /// Between the evaluators.
     pub online_bytes: OnlineBytes,
     /// From the dealer.
     pub dealt_bytes: u64,
-    /// The slower evaluator's arithmetic and waiting.
-    pub online: Duration,
+    /// How long it took.
+    pub times: Times,
+}
+
+/// Where the time of a query goes. What several parties do side by side counts as long as the slowest of them takes.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct Times {
     /// From the arrays to the result.
     pub total: Duration,
-    /// Sessions it took.
-    pub sessions: usize,
-    /// What each party got of the input, in the last session.
-    pub seen: Vec<(PartyId, Vec<u8>)>,
+    /// Encoding, sharing, sealing, opening and decoding at the client, and the way to the coordinator and back.
+    pub client: Duration,
+    /// Waiting for a turn at the coordinator.
+    pub queue: Duration,
+    /// Opening the envelopes and agreeing on the session.
+    pub start: Duration,
+    /// The dealer's arithmetic and sending.
+    pub deal: Duration,
+    /// An evaluator's arithmetic that does not depend on the input.
+    pub prepare: Duration,
+    /// An evaluator's arithmetic on the input, and its waiting for the other one.
+    pub online: Duration,
+    /// Dealing and evaluating: from the session's keys to the output shares.
+    pub session: Duration,
 }
 
 impl Connection {
@@ -58,7 +86,7 @@ impl Connection {
         let client = runtime.block_on(Client::connect(settings(config)?)).map_err(failure)?;
         Ok(Connection {
             runtime,
-            client,
+            client: Arc::new(client),
             deadline: config.deadline,
         })
     }
@@ -78,15 +106,39 @@ impl Connection {
 
     /// Asks one query, in as many sessions as the parties' limit makes of it.
     pub fn ask(&self, model: &Served, arrays: &[Array]) -> Result<Answered, Failure> {
-        let plan = model.plan();
-        let parts = batches::split(&plan.inputs, arrays, model.description.batch_max() as usize);
-        let start = Instant::now();
-        let mut answers: Vec<Answer> = Vec::with_capacity(parts.len());
-        for part in &parts {
-            let asked = self.client.infer(&model.description, part, self.deadline);
-            answers.push(self.runtime.block_on(asked).map_err(failure)?);
-        }
-        collect(plan, answers, start)
+        self.runtime
+            .block_on(ask(&self.client, &model.description, arrays, self.deadline))
+    }
+
+    /// Asks the same query again and again, `concurrency` of them at any time, as long as `more` wants another one; it sees the costs of those
+    /// that are answered. Gives the costs in the order of the answers, and the last answer's outputs.
+    pub fn ask_side_by_side(
+        &self,
+        model: &Served,
+        arrays: &[Array],
+        concurrency: usize,
+        mut more: impl FnMut(&[Cost]) -> bool,
+    ) -> Result<(Vec<Cost>, Vec<Array>), Failure> {
+        let arrays: Arc<[Array]> = arrays.into();
+        let (mut costs, mut outputs) = (Vec::new(), Vec::new());
+        self.runtime.block_on(async {
+            let mut asked = JoinSet::new();
+            loop {
+                while asked.len() < concurrency && more(&costs) {
+                    let (client, description, arrays) =
+                        (self.client.clone(), model.description.clone(), arrays.clone());
+                    let deadline = self.deadline;
+                    asked.spawn(async move { ask(&client, &description, &arrays, deadline).await });
+                }
+                let Some(answered) = asked.join_next().await else {
+                    return Ok::<_, Failure>(());
+                };
+                let answered = answered.map_err(|fault| Failure::new(ExitCode::Internal, fault))??;
+                costs.push(answered.cost);
+                outputs = answered.outputs;
+            }
+        })?;
+        Ok((costs, outputs))
     }
 }
 
@@ -102,12 +154,28 @@ impl Served {
     }
 }
 
+async fn ask(
+    client: &Client,
+    description: &Description,
+    arrays: &[Array],
+    deadline: Duration,
+) -> Result<Answered, Failure> {
+    let plan = description.plan();
+    let parts = batches::split(&plan.inputs, arrays, description.batch_max() as usize);
+    let start = Instant::now();
+    let mut answers: Vec<Answer> = Vec::with_capacity(parts.len());
+    for part in &parts {
+        answers.push(client.infer(description, part, deadline).await.map_err(failure)?);
+    }
+    collect(plan, answers, start)
+}
+
 fn collect(plan: &Plan, answers: Vec<Answer>, start: Instant) -> Result<Answered, Failure> {
     let sessions = answers.len();
     let mut rounds = 0;
     let mut online_bytes = OnlineBytes::default();
     let mut dealt_bytes = 0;
-    let mut online = Duration::ZERO;
+    let mut times = Times::default();
     let mut last = None;
     let mut parts = Vec::with_capacity(sessions);
     for answer in answers {
@@ -118,33 +186,31 @@ fn collect(plan: &Plan, answers: Vec<Answer>, start: Instant) -> Result<Answered
         online_bytes.e0_to_e1 += first.online_bytes_sent;
         online_bytes.e1_to_e0 += second.online_bytes_sent;
         dealt_bytes += dealer.dealt_bytes_sent;
-        online += online_time(report, answer.roles);
+        let slowest = |time: fn(&PartyReport) -> Duration| time(&dealer).max(time(&first)).max(time(&second));
+        times.total += report.total;
+        times.queue += report.queue;
+        times.start += slowest(|party| party.start);
+        times.deal += dealer.deal;
+        times.prepare += slowest(|party| party.prepare);
+        times.online += slowest(|party| party.online_compute + party.online_wait);
+        times.session += slowest(|party| party.run);
         last = Some((answer.roles, answer.seen));
         parts.push(answer.outputs);
     }
     let outputs = batches::join(&plan.outputs, parts)?;
     let total = start.elapsed();
+    times.client = total.saturating_sub(times.total);
+    times.total = total;
     let (roles, seen) = last.ok_or_else(|| Failure::new(ExitCode::Internal, "a query took no session"))?;
-    Ok(Answered {
-        outputs,
+    let cost = Cost {
         roles,
+        sessions,
         rounds,
         online_bytes,
         dealt_bytes,
-        online,
-        total,
-        sessions,
-        seen,
-    })
-}
-
-fn online_time(report: &Report, roles: Roles) -> Duration {
-    let evaluators = [Role::Evaluator0, Role::Evaluator1].map(|role| report.party(roles.party(role)));
-    evaluators
-        .map(|party| party.online_compute + party.online_wait)
-        .into_iter()
-        .max()
-        .unwrap_or_default()
+        times,
+    };
+    Ok(Answered { outputs, seen, cost })
 }
 
 /// Asks the same query several times and says what it gave and cost; the caller adds what it compares with.
@@ -158,8 +224,8 @@ pub fn measure(
         .map(|_| connection.ask(model, arrays))
         .collect::<Result<Vec<_>, _>>()?;
     let (Some(online_ms), Some(total_ms), Some(last)) = (
-        spread(&answered, |asked| asked.online),
-        spread(&answered, |asked| asked.total),
+        spread(&answered, |times| times.online),
+        spread(&answered, |times| times.total),
         answered.last(),
     ) else {
         return Err(Failure::new(ExitCode::Usage, "--repeat is at least 1"));
@@ -179,20 +245,20 @@ pub fn measure(
         model: plan.name.clone(),
         digest: model.digest().to_string(),
         batch: batches::samples(&plan.inputs, arrays) as u32,
-        sessions: last.sessions,
+        sessions: last.cost.sessions,
         repeat,
         ring_bits: plan.ring_bits,
-        roles: last.roles.into(),
-        rounds: last.rounds,
-        online_bytes: last.online_bytes,
-        dealt_bytes: last.dealt_bytes,
+        roles: last.cost.roles.into(),
+        rounds: last.cost.rounds,
+        online_bytes: last.cost.online_bytes,
+        dealt_bytes: last.cost.dealt_bytes,
         online_ms,
         total_ms,
         plaintext_ms: None,
         queries_per_second: 1e3 * f64::from(repeat)
             / answered
                 .iter()
-                .map(|asked| asked.total.as_secs_f64() * 1e3)
+                .map(|asked| asked.cost.times.total.as_secs_f64() * 1e3)
                 .sum::<f64>(),
         reference: None,
         comparison: None,
@@ -207,8 +273,8 @@ pub fn measure(
     Ok((last.outputs.clone(), report))
 }
 
-fn spread(answered: &[Answered], time: impl Fn(&Answered) -> Duration) -> Option<Spread> {
-    Spread::of(answered.iter().map(|asked| time(asked).as_secs_f64() * 1e3))
+fn spread(answered: &[Answered], time: impl Fn(&Times) -> Duration) -> Option<Spread> {
+    Spread::of(answered.iter().map(|asked| time(&asked.cost.times).as_secs_f64() * 1e3))
 }
 
 fn settings(config: &ClientConfig) -> Result<ClientSettings, Failure> {

@@ -1,4 +1,4 @@
-//! CPU time and memory of a deployment's processes.
+//! CPU time and memory of a deployment's processes, and of this one, which is its client.
 
 use std::collections::BTreeMap;
 
@@ -6,6 +6,9 @@ use tercet_telemetry::process::ProcessUsage;
 
 use crate::deployment::Deployment;
 use crate::report::QueryReport;
+
+/// The name of this process among those of a deployment.
+const CLIENT: &str = "client";
 
 /// What every process has used at some moment.
 pub struct Usage {
@@ -15,19 +18,30 @@ pub struct Usage {
 impl Usage {
     /// Now.
     pub fn of(deployment: &Deployment) -> Usage {
+        let client = ProcessUsage::of_this_process().map(|usage| (CLIENT, usage));
         Usage {
-            processes: deployment.usage().into_iter().collect(),
+            processes: deployment.usage().into_iter().chain(client).collect(),
         }
+    }
+
+    /// Seconds of CPU time of every process since `before`.
+    pub fn cpu_seconds_since(&self, before: &Usage) -> BTreeMap<&'static str, f64> {
+        let since = |(&name, now): (&&'static str, &ProcessUsage)| {
+            let start = before.processes.get(name).copied().unwrap_or_default();
+            (name, now.cpu.saturating_sub(start.cpu).as_secs_f64())
+        };
+        self.processes.iter().map(since).collect()
+    }
+
+    /// The most memory every process ever had.
+    pub fn peak_rss_bytes(&self) -> BTreeMap<&'static str, u64> {
+        let peak = |(&name, usage): (&&'static str, &ProcessUsage)| (name, usage.memory_peak_bytes);
+        self.processes.iter().map(peak).collect()
     }
 
     /// Adds to a report what was used since `before`.
     pub fn since(&self, before: &Usage, report: &mut QueryReport) {
-        for (&name, now) in &self.processes {
-            let start = before.processes.get(name).copied().unwrap_or_default();
-            report
-                .cpu_seconds
-                .insert(name, now.cpu.saturating_sub(start.cpu).as_secs_f64());
-            report.peak_rss_bytes.insert(name, now.memory_peak_bytes);
-        }
+        report.cpu_seconds = self.cpu_seconds_since(before);
+        report.peak_rss_bytes = self.peak_rss_bytes();
     }
 }

@@ -28,11 +28,11 @@ pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
     let compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
     // What the parties would refuse is refused before they are started.
     compiled.plan.encode(&inputs).map_err(Failure::input)?;
-    let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, arguments.repeat)?;
+    let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain)?;
 
-    let (outputs, mut query) = ask_locally(&name, &compiled, &inputs, arguments.repeat)?;
+    let (outputs, mut query) = ask_locally(&name, &compiled, &inputs)?;
     query.plaintext_ms = Some(plaintext_ms);
     query.comparison = Some(compare(&compiled.plan.outputs, &outputs, &expected.outputs)?);
     query.reference = Some(expected.kind);

@@ -84,7 +84,7 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
         .decode(encoded.batch, &integer.revealed)
         .map_err(|error| Failure::new(ExitCode::Internal, error))?;
 
-    let (private_outputs, mut query) = ask_locally(&name, &compiled, &inputs, 1)?;
+    let (private_outputs, mut query) = ask_locally(&name, &compiled, &inputs)?;
     let against = |outputs| compare(&plan.outputs, outputs, &expected.outputs);
     let private = against(&private_outputs)?;
     query.plaintext_ms = Some(plaintext_ms);

@@ -4,12 +4,16 @@ use std::path::{Path, PathBuf};
 
 use tercet_ids::PartyId;
 
+use super::Settings;
 use super::identities::{Keys, make_identity, make_party};
 use super::ports::{free_tcp, free_udp};
 use crate::exit::Failure;
 
 /// Large packets: loopback carries them, and they more than double the throughput.
 const LOOPBACK_TRANSPORT: &str = "[transport]\nmtu = 6500\n";
+
+/// How long the client waits for an answer: as long as a session may take.
+const DEADLINE_MS: u32 = 120_000;
 
 /// The files and addresses of a local deployment.
 pub struct Layout {
@@ -25,7 +29,7 @@ pub struct Layout {
 
 impl Layout {
     /// Makes identities and writes configurations.
-    pub fn make(directory: &Path) -> Result<Layout, Failure> {
+    pub fn make(directory: &Path, settings: &Settings) -> Result<Layout, Failure> {
         let keys = directory.join("keys");
         let parties = PartyId::ALL.map(|party| make_party(&keys.join(party.name()), party.name()));
         let layout = Layout {
@@ -37,7 +41,7 @@ impl Layout {
             client: make_identity(&keys.join("client"), "client")?,
         };
         for party in PartyId::ALL {
-            layout.write(party.name(), &layout.node_text(party))?;
+            layout.write(party.name(), &layout.node_text(party, settings))?;
         }
         layout.write("coordinator", &layout.coordinator_text())?;
         layout.write("client", &layout.client_text())?;
@@ -79,16 +83,22 @@ impl Layout {
         })
     }
 
-    fn node_text(&self, party: PartyId) -> String {
+    fn node_text(&self, party: PartyId, settings: &Settings) -> String {
         let i = party.index();
+        let limits = settings
+            .threads
+            .map(|threads| format!("[limits]\nthreads = {threads}\n\n"));
         let peers: String = party.peers().map(|peer| self.address_section("peers", peer)).concat();
         format!(
             "party = \"{party}\"\nlisten = \"{}\"\nmetrics_listen = \"{}\"\n\n\
              [identity]\ncertificate = \"keys/{party}/identity.crt\"\nprivate_key = \"keys/{party}/identity.key\"\n\
              sealing_key = \"keys/{party}/sealing.key\"\n\n\
              [storage]\ndirectory = \"models/{party}\"\n\n\
-             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{LOOPBACK_TRANSPORT}",
-            self.listen[i], self.metrics[i], self.coordinator.certificate_sha256
+             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{}{LOOPBACK_TRANSPORT}",
+            self.listen[i],
+            self.metrics[i],
+            self.coordinator.certificate_sha256,
+            limits.unwrap_or_default()
         )
     }
 
@@ -111,7 +121,7 @@ impl Layout {
         };
         let parties: String = PartyId::ALL.map(party).concat();
         format!(
-            "[coordinator]\naddress = \"{}\"\ncertificate_sha256 = \"{}\"\n\n\
+            "deadline_ms = {DEADLINE_MS}\n\n[coordinator]\naddress = \"{}\"\ncertificate_sha256 = \"{}\"\n\n\
              [identity]\ncertificate = \"keys/client/identity.crt\"\nprivate_key = \"keys/client/identity.key\"\n\n\
              {parties}{LOOPBACK_TRANSPORT}",
             self.listen[3], self.coordinator.certificate_sha256
@@ -142,11 +152,12 @@ mod tests {
     #[test]
     fn what_is_written_is_a_valid_deployment() {
         let directory = tempfile::tempdir().unwrap();
-        let layout = Layout::make(directory.path()).unwrap();
+        let settings = Settings { threads: Some(3) };
+        let layout = Layout::make(directory.path(), &settings).unwrap();
         for party in PartyId::ALL {
             let config = NodeConfig::load(&layout.config(party.name())).unwrap();
             config.check_files().unwrap();
-            assert_eq!(config.party, party);
+            assert_eq!((config.party, config.limits.threads), (party, 3));
         }
         CoordinatorConfig::load(&layout.config("coordinator"))
             .unwrap()
@@ -161,7 +172,8 @@ mod tests {
     #[test]
     fn identities_are_never_overwritten() {
         let directory = tempfile::tempdir().unwrap();
-        Layout::make(directory.path()).unwrap();
-        assert!(Layout::make(directory.path()).is_err());
+        let settings = Settings::default();
+        Layout::make(directory.path(), &settings).unwrap();
+        assert!(Layout::make(directory.path(), &settings).is_err());
     }
 }

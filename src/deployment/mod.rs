@@ -31,6 +31,13 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 /// The name of the process that is no party.
 pub const COORDINATOR: &str = "coordinator";
 
+/// What a deployment is started with, where it is not as a user without wishes gets it.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// Threads that compute, of every node; as many as the machine has cores if there is none.
+    pub threads: Option<u32>,
+}
+
 /// A running deployment; its processes end when this is dropped.
 pub struct Deployment {
     layout: Layout,
@@ -40,18 +47,18 @@ pub struct Deployment {
 
 impl Deployment {
     /// Makes identities and configurations in `directory` and starts the processes, all of this executable.
-    pub fn start(directory: &Path) -> Result<Deployment, Failure> {
+    pub fn start(directory: &Path, settings: &Settings) -> Result<Deployment, Failure> {
         let program = std::env::current_exe()
             .map_err(|reason| Failure::machine(format!("cannot find this program's own file: {reason}")))?;
-        Deployment::start_program(&program, directory)
+        Deployment::start_program(&program, directory, settings)
     }
 
     /// The same of the executable `program`.
-    pub fn start_program(program: &Path, directory: &Path) -> Result<Deployment, Failure> {
+    pub fn start_program(program: &Path, directory: &Path, settings: &Settings) -> Result<Deployment, Failure> {
         let layout = {
             let _progress = Progress::start("making identities and configurations");
             let directory = make_directory(directory)?;
-            Layout::make(&directory)?
+            Layout::make(&directory, settings)?
         };
         let _progress = Progress::start("starting three nodes and a coordinator");
         let start = |name: &'static str, command: &'static str, metrics: SocketAddr| {

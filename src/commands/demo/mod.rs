@@ -18,7 +18,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::arguments::{CompileSettings, DemoArguments, Ring};
 use crate::compare::{compare, labels};
 use crate::compile;
-use crate::deployment::{COORDINATOR, Deployment};
+use crate::deployment::{COORDINATOR, Deployment, Settings};
 use crate::exit::Failure;
 use crate::output::Report;
 use crate::progress::Progress;
@@ -99,7 +99,7 @@ pub fn run(arguments: &DemoArguments) -> Result<Demonstration, Failure> {
     let temporary = tempfile::tempdir()
         .map_err(|reason| Failure::machine(format!("cannot make a temporary directory: {reason}")))?;
     let directory = arguments.directory.as_deref().unwrap_or(temporary.path());
-    let mut deployment = Deployment::start(directory)?;
+    let mut deployment = Deployment::start(directory, &Settings::default())?;
     let connection = Connection::open(&deployment.client_config()?)?;
     let mut models = Vec::new();
     for bundle in [CREDIT, DIGITS] {
