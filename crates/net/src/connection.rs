@@ -1,11 +1,14 @@
 use std::fmt;
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::{ConnectionError, VarInt};
 use zeroize::Zeroizing;
 
-use crate::{LossReason, NetError, Peer, PeerName, Stream};
+use crate::driver::NetworkRuntime;
+use crate::stall::{Arrival, StallCounters};
+use crate::{LossReason, NetError, Peer, PeerName, Stalls, Stream};
 
 /// What the acceptor sends when it has accepted the dialler.
 pub(crate) const GREETING: &[u8] = &[1];
@@ -22,6 +25,8 @@ pub struct Connection {
     inner: quinn::Connection,
     peer: Peer,
     idle: Duration,
+    runtime: Arc<NetworkRuntime>,
+    stalls: Arc<StallCounters>,
 }
 
 /// Why an end closed a connection, sent to the other one.
@@ -76,8 +81,19 @@ impl fmt::Display for CloseReason {
 }
 
 impl Connection {
-    pub(crate) fn new(inner: quinn::Connection, peer: Peer, idle: Duration) -> Connection {
-        Connection { inner, peer, idle }
+    pub(crate) fn new(
+        inner: quinn::Connection,
+        peer: Peer,
+        idle: Duration,
+        runtime: Arc<NetworkRuntime>,
+    ) -> Connection {
+        Connection {
+            inner,
+            peer,
+            idle,
+            runtime,
+            stalls: Arc::default(),
+        }
     }
 
     /// Who is at the other end, proved by its certificate.
@@ -100,6 +116,21 @@ impl Connection {
         self.inner.rtt()
     }
 
+    /// The stalls of its sessions so far.
+    pub fn stalls(&self) -> Stalls {
+        self.stalls.read()
+    }
+
+    /// Counts how a frame of a session came.
+    pub(crate) fn frame_arrived(&self, arrival: Arrival) {
+        self.stalls.arrived(arrival, || self.round_trip());
+    }
+
+    /// Where its work is done.
+    pub(crate) fn network(&self) -> &NetworkRuntime {
+        &self.runtime
+    }
+
     /// Opens a stream. The peer sees it when something is written.
     ///
     /// Waits while the peer's limit of open streams is reached; the caller bounds the wait.
@@ -108,7 +139,7 @@ impl Connection {
     /// The connection is gone.
     pub async fn open_stream(&self) -> Result<Stream, NetError> {
         let (send, receive) = self.inner.open_bi().await.map_err(|error| self.error(error))?;
-        Ok(Stream::new(send, receive, self.origin()))
+        Ok(Stream::new(send, receive, self.clone()))
     }
 
     /// The next stream that the peer opens.
@@ -117,7 +148,7 @@ impl Connection {
     /// The connection is gone.
     pub async fn accept_stream(&self) -> Result<Stream, NetError> {
         let (send, receive) = self.inner.accept_bi().await.map_err(|error| self.error(error))?;
-        Ok(Stream::new(send, receive, self.origin()))
+        Ok(Stream::new(send, receive, self.clone()))
     }
 
     /// Thirty-two bytes that the two ends of this connection know and nobody else (RFC 8446, section 7.5). `context`
@@ -156,7 +187,7 @@ impl Connection {
         self.origin().connection_error(error)
     }
 
-    fn origin(&self) -> Origin {
+    pub(crate) fn origin(&self) -> Origin {
         Origin {
             peer: self.peer.name.clone(),
             idle: self.idle,

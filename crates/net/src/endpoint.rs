@@ -7,6 +7,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::connection::{GREETING, NAMELESS_SERVER};
+use crate::driver::NetworkRuntime;
 use crate::handshake::{client_config, server_config};
 use crate::{
     ACCEPTED_MAX, CONNECTIONS_MAX, CloseReason, Connection, Fingerprint, HANDSHAKE_TIME_MAX, HANDSHAKES_MAX, Identity,
@@ -20,6 +21,7 @@ use crate::{
 #[derive(Clone, Debug)]
 pub struct Endpoint {
     inner: quinn::Endpoint,
+    runtime: Arc<NetworkRuntime>,
     identity: Identity,
     settings: Arc<TransportSettings>,
     transport: Arc<TransportConfig>,
@@ -94,10 +96,11 @@ impl Endpoint {
         let _ = buffers.set_send_buffer_size(SOCKET_BUFFER_BYTES);
         let reset_key = Arc::new(ResetKey(identity.derive_key("tercet 2026 stateless reset")));
         let config = TransportSettings::endpoint_config(reset_key);
-        let runtime = Arc::new(quinn::TokioRuntime);
-        let inner = quinn::Endpoint::new(config, None, socket, runtime).map_err(failed)?;
+        let runtime = NetworkRuntime::current();
+        let inner = quinn::Endpoint::new(config, None, socket, runtime.clone()).map_err(failed)?;
         Ok(Endpoint {
             inner,
+            runtime,
             identity,
             transport: settings.transport_config(),
             settings: Arc::new(settings),
@@ -181,7 +184,11 @@ impl Endpoint {
                 },
             }
         })?;
-        Ok(Connection::new(connection, peer.clone(), self.settings.idle))
+        Ok(self.connection(connection, peer.clone()))
+    }
+
+    fn connection(&self, inner: quinn::Connection, peer: Peer) -> Connection {
+        Connection::new(inner, peer, self.settings.idle, self.runtime.clone())
     }
 
     /// Closes every connection, telling the peers why, and accepts no more.
@@ -252,7 +259,7 @@ async fn greet(endpoint: &Endpoint, trusted: &TrustedPeers, incoming: Incoming) 
         // Finishing fails only on a stream that was reset, which the caller will see as a refusal.
         let _ = greeting.finish();
     }
-    Ok(Connection::new(connection, peer, endpoint.settings.idle))
+    Ok(endpoint.connection(connection, peer))
 }
 
 /// Signs stateless resets: after a restart an endpoint can tell its former peers at once that their connections are

@@ -7,6 +7,7 @@
 
 mod connection;
 mod dialer;
+mod driver;
 mod endpoint;
 mod error;
 mod fingerprint;
@@ -16,6 +17,7 @@ mod identity;
 mod limits;
 mod peer;
 mod session;
+mod stall;
 mod stream;
 mod transport;
 mod underway;
@@ -31,6 +33,7 @@ pub use identity::{Identity, IdentityError};
 pub use limits::*;
 pub use peer::{Peer, PeerName, RepeatedFingerprint, TrustedPeers};
 pub use session::SessionStream;
+pub use stall::{STALL_TIME, Stalls};
 pub use stream::{Stream, StreamReader, StreamWriter};
 pub use transport::{InvalidTransport, TransportSettings};
 pub use underway::{Underway, UnderwayGuard};

@@ -1,10 +1,14 @@
-use std::future::Future;
 use std::time::Instant;
 
 use bytes::Bytes;
 
-use crate::wait::{Interrupted, wait};
+use crate::stall::Arrival;
+use crate::wait::{Afterwards, Interrupted, wait};
 use crate::{Cancellation, FRAME_BYTES_MAX, FrameHeader, HEADER_BYTES, NetError, PeerName, Stream, StreamWriter};
+
+/// Largest payload that a compute thread encrypts and sends itself. It takes some 20 us; with more, the network thread does it
+/// while the compute thread goes on.
+const SENT_INLINE_BYTES_MAX: usize = 64 << 10;
 
 /// The frame link of one session with one peer, for a compute thread: sending and receiving block.
 ///
@@ -71,6 +75,11 @@ impl SessionStream {
             sequence,
             length: payload.len() as u32,
         };
+        let afterwards = if payload.len() <= SENT_INLINE_BYTES_MAX {
+            Afterwards::Run
+        } else {
+            Afterwards::LeaveToNetworkThread
+        };
         let mut chunks = [Bytes::copy_from_slice(&header.to_bytes()), Bytes::from(payload)];
         let Self {
             stream,
@@ -79,7 +88,15 @@ impl SessionStream {
             ..
         } = self;
         let peer = stream.peer().clone();
-        wait_for(stream.writer.write_chunks(&mut chunks), *deadline, cancellation, peer)
+        let network = stream.connection.network();
+        let written = wait(
+            stream.writer.write_chunks(&mut chunks),
+            network,
+            afterwards,
+            *deadline,
+            cancellation,
+        );
+        outcome(written, peer)
     }
 
     /// Receives the next frame.
@@ -95,16 +112,20 @@ impl SessionStream {
             cancellation,
         } = self;
         let peer = stream.peer().clone();
-        let reader = &mut stream.reader;
+        let (connection, reader) = (&stream.connection, &mut stream.reader);
         let frame = async {
+            let asked = Instant::now();
             let mut header = [0; HEADER_BYTES];
             reader.read_exact(&mut header).await?;
+            let waited = asked.elapsed();
             let header = FrameHeader::parse(header, *frame_bytes_max, &peer)?;
             let mut payload = Vec::with_capacity(header.length as usize);
-            reader.read_into(&mut payload, header.length as usize).await?;
+            let pause = reader.read_into(&mut payload, header.length as usize).await?;
+            connection.frame_arrived(Arrival { waited, pause });
             Ok((header, payload))
         };
-        wait_for(frame, *deadline, cancellation, peer.clone())
+        let received = wait(frame, connection.network(), Afterwards::Run, *deadline, cancellation);
+        outcome(received, peer.clone())
     }
 
     /// Ends the session in good order: what was sent still arrives, for as long as the endpoint is open. The writer tells when it
@@ -115,13 +136,8 @@ impl SessionStream {
     }
 }
 
-fn wait_for<T>(
-    work: impl Future<Output = Result<T, NetError>>,
-    deadline: Instant,
-    cancellation: &Cancellation,
-    peer: PeerName,
-) -> Result<T, NetError> {
-    match wait(work, deadline, cancellation) {
+fn outcome<T>(waited: Result<Result<T, NetError>, Interrupted>, peer: PeerName) -> Result<T, NetError> {
+    match waited {
         Ok(outcome) => outcome,
         Err(Interrupted::Cancelled) => Err(NetError::Cancelled { peer }),
         Err(Interrupted::DeadlinePassed) => Err(NetError::Timeout { peer }),

@@ -1,8 +1,10 @@
+use std::time::{Duration, Instant};
+
 use bytes::Bytes;
 use quinn::{ReadError, ReadExactError, RecvStream, SendStream, VarInt, WriteError};
 
 use crate::connection::Origin;
-use crate::{Cancellation, MESSAGE_RESERVE_BYTES, NetError, PeerName, SessionStream};
+use crate::{Cancellation, Connection, MESSAGE_RESERVE_BYTES, NetError, PeerName, SessionStream};
 
 /// Bytes of the length before a message.
 const LENGTH_BYTES: usize = 4;
@@ -17,6 +19,7 @@ pub struct Stream {
     pub writer: StreamWriter,
     /// From the peer.
     pub reader: StreamReader,
+    pub(crate) connection: Connection,
 }
 
 /// The sending half of a stream.
@@ -36,7 +39,8 @@ pub struct StreamReader {
 }
 
 impl Stream {
-    pub(crate) fn new(send: SendStream, receive: RecvStream, origin: Origin) -> Stream {
+    pub(crate) fn new(send: SendStream, receive: RecvStream, connection: Connection) -> Stream {
+        let origin = connection.origin();
         Stream {
             writer: StreamWriter {
                 inner: send,
@@ -44,6 +48,7 @@ impl Stream {
                 origin: origin.clone(),
             },
             reader: StreamReader { inner: receive, origin },
+            connection,
         }
     }
 
@@ -56,12 +61,7 @@ impl Stream {
     /// do so after the same message.
     ///
     /// Frames larger than `frame_bytes_max` are refused; waits end at `deadline` or with `cancellation`.
-    pub fn into_session(
-        self,
-        frame_bytes_max: usize,
-        deadline: std::time::Instant,
-        cancellation: Cancellation,
-    ) -> SessionStream {
+    pub fn into_session(self, frame_bytes_max: usize, deadline: Instant, cancellation: Cancellation) -> SessionStream {
         SessionStream::new(self, frame_bytes_max, deadline, cancellation)
     }
 }
@@ -165,12 +165,20 @@ impl StreamReader {
         read.map_err(|error| self.exact_error(error))
     }
 
-    /// Appends the next `length` bytes, copying each once from the packet it came in.
-    pub(crate) async fn read_into(&mut self, buffer: &mut Vec<u8>, length: usize) -> Result<(), NetError> {
+    /// Appends the next `length` bytes, copying each once from the packet it came in. Gives the longest time that one of
+    /// their parts was waited for.
+    pub(crate) async fn read_into(&mut self, buffer: &mut Vec<u8>, length: usize) -> Result<Duration, NetError> {
         let end = buffer.len() + length;
+        let mut longest = Duration::ZERO;
+        let mut since = Instant::now();
         while buffer.len() < end {
             match self.inner.read_chunk(end - buffer.len(), true).await {
-                Ok(Some(chunk)) => buffer.extend_from_slice(&chunk.bytes),
+                Ok(Some(chunk)) => {
+                    let now = Instant::now();
+                    longest = longest.max(now - since);
+                    since = now;
+                    buffer.extend_from_slice(&chunk.bytes);
+                }
                 Ok(None) => {
                     return Err(NetError::Abandoned {
                         peer: self.origin.peer.clone(),
@@ -179,7 +187,7 @@ impl StreamReader {
                 Err(error) => return Err(self.error(error)),
             }
         }
-        Ok(())
+        Ok(longest)
     }
 
     /// Tells the peer that nothing more will be read.

@@ -12,8 +12,8 @@ use crate::{FRAME_BYTES_MAX, HEADER_BYTES, MTU_MAX, MTU_MIN};
 /// How connections treat the network. The same on both ends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TransportSettings {
-    /// UDP payload bytes of a packet. 1452 passes everywhere; 6500 is 2.4 times faster in bulk but only for loopback and
-    /// jumbo frames: on a path that does not carry it the connection never gets up.
+    /// UDP payload bytes of a packet, at most. Connections begin with [`MTU_MIN`], which passes everywhere, and probe for
+    /// the largest that the path carries up to this.
     pub mtu: u16,
     /// Bytes of one stream that may be under way or unread. At least one frame; beyond that, bandwidth times round trip.
     pub stream_window_bytes: u32,
@@ -41,9 +41,7 @@ impl Default for TransportSettings {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidTransport {
     /// The MTU is out of bounds.
-    #[error(
-        "transport.mtu is {0}; use {MTU_MIN} to {MTU_MAX}: 1452 on the internet, {MTU_MAX} on loopback or jumbo frames"
-    )]
+    #[error("transport.mtu is {0}; use {MTU_MIN} to {MTU_MAX}, the largest packets that are tried")]
     Mtu(u16),
     /// The window does not hold a frame.
     #[error("transport.window_bytes is {0}; a stream must hold one whole frame, use {least} or more", least = TransportSettings::STREAM_WINDOW_BYTES_MIN)]
@@ -64,10 +62,6 @@ pub enum InvalidTransport {
 /// Round-trip time assumed before the first measurement. A lost or unanswered first packet is repeated after three times
 /// this, so it decides how fast a dialler finds a peer that has only just started.
 const INITIAL_ROUND_TRIP: Duration = Duration::from_millis(50);
-
-/// Bytes a connection may have unacknowledged before anything is known of the path. A round's frame must leave in one
-/// burst: with the usual ten packets, a frame of 100 KB after a pause takes four round trips.
-const INITIAL_CONGESTION_WINDOW: u64 = 256 << 10;
 
 impl TransportSettings {
     /// Smallest window: a frame with its header must fit while the peer has not yet announced the last eighth of its
@@ -107,12 +101,14 @@ impl TransportSettings {
 
     pub(crate) fn transport_config(&self) -> Arc<TransportConfig> {
         let mut cubic = CubicConfig::default();
-        cubic.initial_window(INITIAL_CONGESTION_WINDOW);
+        // A stream's window is at least bandwidth times round trip. With less than it a frame would take several round
+        // trips, and after them the window would not grow: a round leaves the line idle, which counts as no reason to.
+        cubic.initial_window(u64::from(self.stream_window_bytes));
         // The connection's window is the sum of its streams', so that one session nobody reads cannot stop the others.
         let connection_window = u64::from(self.stream_window_bytes) * u64::from(self.streams);
         let mut config = TransportConfig::default();
         config
-            .initial_mtu(self.mtu)
+            .initial_mtu(MTU_MIN)
             .mtu_discovery_config(Some({
                 let mut discovery = MtuDiscoveryConfig::default();
                 discovery.upper_bound(self.mtu);

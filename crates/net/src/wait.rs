@@ -2,9 +2,10 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::{self, Thread};
+use std::task::{Context, Poll, Waker};
 use std::time::Instant;
+
+use crate::driver::{NetworkRuntime, Sleeper, TaskQueue};
 
 /// Ends the waits of a session's compute thread from elsewhere. A clone is another handle to the same one.
 #[derive(Clone, Default, Debug)]
@@ -15,8 +16,8 @@ pub struct Cancellation {
 #[derive(Default, Debug)]
 struct Shared {
     cancelled: AtomicBool,
-    /// The thread to wake, set while it waits.
-    waiting: Mutex<Option<Thread>>,
+    /// Wakes the thread, set while it waits.
+    waiting: Mutex<Option<Waker>>,
 }
 
 impl Cancellation {
@@ -29,8 +30,8 @@ impl Cancellation {
     pub fn cancel(&self) {
         self.shared.cancelled.store(true, Ordering::SeqCst);
         let waiting = self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = waiting.as_ref() {
-            thread.unpark();
+        if let Some(waker) = waiting.as_ref() {
+            waker.wake_by_ref();
         }
     }
 
@@ -39,8 +40,8 @@ impl Cancellation {
         self.shared.cancelled.load(Ordering::SeqCst)
     }
 
-    fn waiting(&self, thread: Option<Thread>) {
-        *self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner) = thread;
+    fn waiting(&self, waker: Option<Waker>) {
+        *self.shared.waiting.lock().unwrap_or_else(PoisonError::into_inner) = waker;
     }
 }
 
@@ -51,50 +52,70 @@ pub(crate) enum Interrupted {
     DeadlinePassed,
 }
 
-struct Unpark(Thread);
+/// Tasks that a waiting thread runs before it looks whether what it waits for is done.
+const TASKS_PER_TURN: usize = 16;
 
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
-    }
+/// How many of the tasks that its own work has woken a thread runs once the work is done, so that what it sent leaves
+/// without waking the network thread.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Afterwards {
+    /// As many as it takes: the work was small.
+    Run,
+    /// None, since there is enough to do to be worth doing beside the caller's computation.
+    LeaveToNetworkThread,
 }
 
 /// Blocks the calling thread until `future` is done, the deadline passes or the wait is cancelled.
 ///
-/// The future is polled on this thread and woken by unparking it, so a result costs the network thread one wake-up and no
-/// timer. An unparking between the poll and the parking is not lost: parking then returns at once.
+/// The future is polled on this thread. While it is not done, the thread takes part in the network's work as
+/// [`crate::driver`] says.
 pub(crate) fn wait<F: Future>(
     future: F,
+    network: &NetworkRuntime,
+    afterwards: Afterwards,
     deadline: Instant,
     cancellation: &Cancellation,
 ) -> Result<F::Output, Interrupted> {
     let mut future = pin!(future);
-    let waker = Waker::from(Arc::new(Unpark(thread::current())));
-    let mut context = Context::from_waker(&waker);
     if cancellation.is_cancelled() {
         return Err(Interrupted::Cancelled);
     }
+    let sleeper = Sleeper::of_this_thread();
+    let waker = Waker::from(sleeper.clone());
+    let mut context = Context::from_waker(&waker);
+    let tasks = TaskQueue::open();
+    let finished = |tasks: &TaskQueue| {
+        if afterwards == Afterwards::Run {
+            tasks.run(TASKS_PER_TURN);
+        }
+    };
     if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+        finished(&tasks);
         return Ok(output);
     }
     // Registered before the flag is looked at again, so that a cancellation either is seen or finds the thread.
-    cancellation.waiting(Some(thread::current()));
+    cancellation.waiting(Some(waker.clone()));
+    let mut lead = None;
     let result = loop {
         if cancellation.is_cancelled() {
             break Err(Interrupted::Cancelled);
         }
         if let Poll::Ready(output) = future.as_mut().poll(&mut context) {
+            finished(&tasks);
             break Ok(output);
         }
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
+        if tasks.run(TASKS_PER_TURN) {
+            continue;
+        }
+        if Instant::now() >= deadline {
             break Err(Interrupted::DeadlinePassed);
         }
-        thread::park_timeout(left);
+        if lead.is_none() {
+            lead = network.lead();
+        }
+        if sleeper.sleep(lead.as_ref(), deadline) {
+            network.take_packets();
+        }
     };
     cancellation.waiting(None);
     result
@@ -103,9 +124,25 @@ pub(crate) fn wait<F: Future>(
 #[cfg(test)]
 mod tests {
     use std::future::pending;
+    use std::thread;
     use std::time::Duration;
 
     use super::*;
+
+    /// A network without a socket, and with it a runtime that nobody runs.
+    fn wait<F: Future>(future: F, deadline: Instant, cancellation: &Cancellation) -> Result<F::Output, Interrupted> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .expect("a runtime");
+        let _within = runtime.enter();
+        super::wait(
+            future,
+            &NetworkRuntime::current(),
+            Afterwards::Run,
+            deadline,
+            cancellation,
+        )
+    }
 
     #[test]
     fn a_ready_future_returns_even_after_the_deadline() {
