@@ -125,9 +125,15 @@ impl BitPlanes {
 
     /// The words, little-endian, with zeros past the last lane.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = crate::to_bytes(&self.words);
-        self.clear_unused(&mut bytes);
+        let mut bytes = vec![0; size_of_val(&self.words[..])];
+        self.write_bytes(&mut bytes);
         bytes
+    }
+
+    /// As [`BitPlanes::to_bytes`], into exactly as many bytes as it takes.
+    pub fn write_bytes(&self, bytes: &mut [u8]) {
+        crate::write_bytes(&self.words, bytes);
+        self.clear_unused(bytes);
     }
 
     /// Reads what [`BitPlanes::to_bytes`] wrote; what stands past the last lane is dropped.
