@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use tercet_ring::{BitPlanes, Ring, Secret, pack_narrow, to_bytes, vector};
+use tercet_ring::{BitPlanes, Ring, Secret, narrow_len, write_bytes, write_narrow};
 
 use crate::channel::Channel;
 use crate::dealt::DealtSender;
@@ -36,9 +36,15 @@ impl Dealer {
         self.stream.begin_step(step);
     }
 
-    /// Begins a tile of the step: the slots are fresh again.
-    pub(crate) fn begin_tile(&mut self, tile: u32) {
+    /// Begins a tile of the step, for which `dealt_bytes` are dealt: the slots are fresh again.
+    pub(crate) fn begin_tile(&mut self, tile: u32, dealt_bytes: usize) {
         self.tile = tile;
+        self.stream.begin_tile(dealt_bytes);
+    }
+
+    /// Ends a tile: evaluator 1 may have what was dealt for it.
+    pub(crate) fn finish_tile(&mut self) {
+        self.stream.finish_tile();
     }
 
     /// Sends what is left of the step's dealt bytes.
@@ -55,41 +61,38 @@ impl Dealer {
         self.stream.blocked()
     }
 
-    /// A fresh mask of `len` elements: the halves that evaluator 0 and evaluator 1 draw for themselves.
-    pub fn masks<R: Ring>(&mut self, slot: u32, len: usize) -> [Secret<R>; 2] {
-        [
-            self.with_first.elements(self.address(slot), len),
-            self.with_second.elements(self.address(slot), len),
-        ]
+    /// A fresh mask of `len` elements, whose halves evaluator 0 and evaluator 1 draw for themselves.
+    pub fn mask<R: Ring>(&mut self, slot: u32, len: usize) -> Secret<R> {
+        let mut mask = self.with_first.elements(self.address(slot), len);
+        self.with_second.add_to(self.address(slot), &mut mask);
+        mask
     }
 
-    /// A fresh mask of bits, as its two halves under exclusive or.
-    pub fn mask_bits(&mut self, slot: u32, planes: usize, lanes: usize) -> [BitPlanes; 2] {
-        [
-            self.with_first.bits(self.address(slot), planes, lanes),
-            self.with_second.bits(self.address(slot), planes, lanes),
-        ]
+    /// A fresh mask of bits, the exclusive or of two halves.
+    pub fn mask_bits(&mut self, slot: u32, planes: usize, lanes: usize) -> BitPlanes {
+        let mut mask = self.with_first.bits(self.address(slot), planes, lanes);
+        self.with_second.xor_into(self.address(slot), &mut mask);
+        mask
     }
 
     /// Deals additive shares of `values`: evaluator 0 draws its share, evaluator 1 gets the difference.
     pub fn deal<R: Ring>(&mut self, slot: u32, values: &[R]) {
         let rest = self.difference(slot, values);
-        self.stream.append(to_bytes(&rest));
+        write_bytes(&rest, self.stream.append(values.len() * R::BYTES));
     }
 
     /// Deals additive shares of `values` mod 2^bits, packed without gaps.
     pub fn deal_narrow<R: Ring>(&mut self, slot: u32, bits: u32, values: &[R]) {
         let rest = self.difference(slot, values);
-        self.stream.append(pack_narrow(bits, &rest));
+        write_narrow(bits, &rest, self.stream.append(narrow_len(bits, values.len())));
     }
 
     /// Deals shares of `planes` under exclusive or.
     pub fn deal_bits(&mut self, slot: u32, planes: &BitPlanes) {
-        let mut rest = self
-            .with_first
-            .bits(self.address(slot), planes.planes(), planes.lanes());
-        rest.xor_assign(planes);
-        self.stream.append(rest.to_bytes());
+        let mut rest = planes.clone();
+        self.with_first.xor_into(self.address(slot), &mut rest);
+        let len = BitPlanes::byte_len(planes.planes(), planes.lanes());
+        rest.write_bytes(self.stream.append(len));
     }
 
     fn address(&self, slot: u32) -> Address {
@@ -102,9 +105,8 @@ impl Dealer {
     }
 
     fn difference<R: Ring>(&mut self, slot: u32, values: &[R]) -> Secret<R> {
-        let mut rest = self.with_first.elements(self.address(slot), values.len());
-        vector::negate(&mut rest);
-        vector::add_assign(&mut rest, values);
+        let mut rest = Secret::new(values.to_vec());
+        self.with_first.subtract_from(self.address(slot), &mut rest);
         rest
     }
 }

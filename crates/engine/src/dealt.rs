@@ -10,6 +10,9 @@ use crate::channel::{Channel, StepBytes};
 use crate::error::{EngineError, Misbehaviour};
 use crate::frame::FRAME_BYTES_MAX;
 
+/// A frame leaves at the end of the tile that makes it as long, so that a tile's bytes are seldom in two frames.
+const FRAME_BYTES_MIN: usize = 192 << 10;
+
 /// The dealer's end.
 pub(crate) struct DealtSender {
     channel: Channel,
@@ -30,25 +33,31 @@ impl DealtSender {
         self.channel.begin_step(step);
     }
 
-    /// Appends to the step's bytes; full frames leave at once. A link that fails is reported when the step ends.
-    pub(crate) fn append(&mut self, mut bytes: Vec<u8>) {
-        let mut rest = &bytes[..];
-        while !rest.is_empty() {
-            let (head, tail) = rest.split_at(rest.len().min(FRAME_BYTES_MAX - self.pending.len()));
-            self.pending.extend_from_slice(head);
-            rest = tail;
-            if self.pending.len() == FRAME_BYTES_MAX {
-                self.flush();
-            }
+    /// Begins a tile for which `len` bytes are dealt. They get their place at once: memory that grew would leave copies behind.
+    pub(crate) fn begin_tile(&mut self, len: usize) {
+        if self.pending.capacity() < self.pending.len() + len {
+            self.flush();
+            self.pending = Vec::with_capacity(len + FRAME_BYTES_MIN);
         }
-        wipe(&mut bytes);
+    }
+
+    /// Room for the step's next `len` bytes, which the caller fills.
+    pub(crate) fn append(&mut self, len: usize) -> &mut [u8] {
+        let start = self.pending.len();
+        self.pending.resize(start + len, 0);
+        &mut self.pending[start..]
+    }
+
+    /// Ends a tile: what is pending leaves if it is enough for a frame. A link that fails is reported when the step ends.
+    pub(crate) fn finish_tile(&mut self) {
+        if self.pending.len() >= FRAME_BYTES_MIN {
+            self.flush();
+        }
     }
 
     /// Sends what is left of the step.
     pub(crate) fn finish_step(&mut self) -> Result<StepBytes, EngineError> {
-        if !self.pending.is_empty() {
-            self.flush();
-        }
+        self.flush();
         match self.failure.take() {
             Some(failure) => Err(failure),
             None => Ok(self.channel.step_bytes()),
@@ -60,7 +69,18 @@ impl DealtSender {
     }
 
     fn flush(&mut self) {
-        let frame = std::mem::take(&mut self.pending);
+        if self.pending.len() > FRAME_BYTES_MAX {
+            let frames: Vec<_> = self.pending.chunks(FRAME_BYTES_MAX).map(<[u8]>::to_vec).collect();
+            wipe(&mut self.pending);
+            self.pending.clear();
+            frames.into_iter().for_each(|frame| self.send(frame));
+        } else if !self.pending.is_empty() {
+            let frame = std::mem::take(&mut self.pending);
+            self.send(frame);
+        }
+    }
+
+    fn send(&mut self, frame: Vec<u8>) {
         if self.failure.is_none() {
             self.failure = self.channel.send(frame).err();
         }

@@ -61,6 +61,24 @@ impl Prf {
         bits
     }
 
+    /// Adds a draw to `elements`.
+    pub(crate) fn add_to<R: Ring>(&self, at: Address, elements: &mut [R]) {
+        let (prefix, block) = self.claim(at, size_of_val(elements));
+        self.cipher.add_to(prefix, block, elements);
+    }
+
+    /// Subtracts a draw from `elements`.
+    pub(crate) fn subtract_from<R: Ring>(&self, at: Address, elements: &mut [R]) {
+        let (prefix, block) = self.claim(at, size_of_val(elements));
+        self.cipher.subtract_from(prefix, block, elements);
+    }
+
+    /// The exclusive or with a draw.
+    pub(crate) fn xor_into(&self, at: Address, planes: &mut BitPlanes) {
+        let (prefix, block) = self.claim(at, size_of_val(planes.words()));
+        self.cipher.xor_into(prefix, block, planes.words_mut());
+    }
+
     /// Gives an address out, once: the prefix of its blocks and the number of the first.
     ///
     /// # Panics

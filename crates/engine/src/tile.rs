@@ -3,7 +3,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 
 use tercet_ring::kernel::wipe;
-use tercet_ring::{BitPlanes, Ring, Secret, from_bytes, narrow_len, to_bytes, unpack_narrow, vector};
+use tercet_ring::{BitPlanes, Ring, Secret, add_bytes, from_bytes, narrow_len, to_bytes, unpack_narrow};
 
 use crate::dealt::DealtBlock;
 use crate::prf::{Address, Prf};
@@ -96,9 +96,8 @@ impl EvaluatorTile {
     /// One round: the sum of both evaluators' vectors. Each must already carry a fresh mask.
     pub async fn open<R: Ring>(&mut self, mut mine: Secret<R>) -> Secret<R> {
         let mut bytes = self.exchange(to_bytes(&mine)).await;
-        let theirs: Secret<R> = from_bytes(&bytes, mine.len()).expect("an answer has the length of the message");
+        add_bytes(&bytes, &mut mine).expect("an answer has the length of the message");
         wipe(&mut bytes);
-        vector::add_assign(&mut mine, &theirs);
         mine
     }
 

@@ -47,15 +47,9 @@ impl<'a, R: Ring> LinearStep<'a, R> {
         }
     }
 
-    /// At the dealer: r, from the halves `masks` of the step's mask. `of` gives l of an operand, `view` is [`View::of_masks`].
-    pub(crate) fn deal<'v>(
-        &self,
-        masks: [Secret<R>; 2],
-        view: View,
-        of: impl Fn(ValueId) -> &'v Secret<R>,
-    ) -> Secret<R> {
-        let [mut r, second] = masks;
-        vector::add_assign(&mut r, &second);
+    /// At the dealer: r, from the step's mask. `of` gives l of an operand, `view` is [`View::of_masks`].
+    pub(crate) fn deal<'v>(&self, mask: Secret<R>, view: View, of: impl Fn(ValueId) -> &'v Secret<R>) -> Secret<R> {
+        let mut r = mask;
         for (index, term) in self.terms.iter().enumerate() {
             match term {
                 Term::Dense { of: x, .. } | Term::Conv { of: x, .. } | Term::Scale { of: x, .. } => {

@@ -11,7 +11,7 @@
 use std::ops::Range;
 
 use tercet_plan::{Comparison, Group, Tournament};
-use tercet_ring::{Ring, Secret, vector};
+use tercet_ring::{Ring, Secret};
 
 use super::contest::Contest;
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, SlotPair, VALUES, add_bits, deal_bits};
@@ -81,8 +81,7 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax) -> Result<(),
             parts.deal(dealer, slots, VALUES);
             parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
             let winners = groups.len() * lanes;
-            let [mut mask, other] = dealer.masks::<R>(slots.at(Slot::OutputMasks), 2 * winners);
-            vector::add_assign(&mut mask, &other);
+            let mask = dealer.mask::<R>(slots.at(Slot::OutputMasks), 2 * winners);
             indices = Some(Secret::new(mask[..winners].to_vec()));
             values = Secret::new(mask[winners..].to_vec());
         }

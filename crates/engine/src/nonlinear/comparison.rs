@@ -24,14 +24,14 @@ pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPl
     for (level, children) in layout.levels().iter().enumerate() {
         let blocks = Block::of_level(children);
         let openings = layout.level_openings(level) as usize;
-        let masks = fresh_mask(dealer, slots.at(Slot::level_masks(level)), thresholds * openings, lanes);
+        let masks = dealer.mask_bits(slots.at(Slot::level_masks(level)), thresholds * openings, lanes);
         let products: Vec<BitPlanes> = split_evenly(masks, thresholds)
             .iter()
             .map(|masks| block::block_products(&blocks, masks, layout.level_products(level) as usize))
             .collect();
         dealer.deal_bits(slots.at(Slot::level_products(level)), &join(products));
     }
-    let mut answers = fresh_mask(dealer, slots.at(Slot::AnswerMasks), thresholds, lanes);
+    let mut answers = dealer.mask_bits(slots.at(Slot::AnswerMasks), thresholds, lanes);
     for threshold in 0..thresholds {
         xor_into(answers.plane_mut(threshold), r.plane(r.planes() - 1));
     }
@@ -80,13 +80,6 @@ pub(super) async fn evaluate(
         }
     }
     evaluator.open_bits(answers).await
-}
-
-/// A fresh mask that only the dealer knows in full.
-pub(super) fn fresh_mask(dealer: &mut Dealer, slot: u32, planes: usize, lanes: usize) -> BitPlanes {
-    let [mut mask, other] = dealer.mask_bits(slot, planes, lanes);
-    mask.xor_assign(&other);
-    mask
 }
 
 fn xor_into(to: &mut [u64], other: &[u64]) {

@@ -53,7 +53,7 @@ impl Contest<'_> {
             first_product = block::store_products(&pairs, factors, &mut products);
         }
         dealer.deal_bits(slots.at(Slot::WinnerProducts), &BitPlanes::concat(&[singles, products]));
-        let winners = comparison::fresh_mask(dealer, slots.at(Slot::WinnerMasks), self.openings(), self.lanes);
+        let winners = dealer.mask_bits(slots.at(Slot::WinnerMasks), self.openings(), self.lanes);
         Ok(self.assemble(&pairs, Some(&winners), false))
     }
 

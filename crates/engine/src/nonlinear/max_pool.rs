@@ -10,7 +10,7 @@
 use std::ops::Range;
 
 use tercet_plan::{Comparison, Group, Tournament, Window};
-use tercet_ring::{Ring, Secret, vector};
+use tercet_ring::{Ring, Secret};
 
 use super::contest::Contest;
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, deal_bits};
@@ -99,9 +99,7 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], pool: MaxPool<'_>, lanes: Ran
         let bit_masks = deal_bits(dealer, slots, &winners);
         parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
         if !is_last {
-            let [mut mask, other] = dealer.masks(slots.at(Slot::OutputMasks), groups.len() * lanes);
-            vector::add_assign(&mut mask, &other);
-            r = mask;
+            r = dealer.mask(slots.at(Slot::OutputMasks), groups.len() * lanes);
         }
     }
     Ok(())

@@ -54,8 +54,9 @@ impl Shapes<'_> {
 pub fn deal<R: Ring>(dealer: &mut Dealer, op: &Op, shapes: Shapes<'_>, r: &[R]) -> Result<(), EngineError> {
     let (step, tiling) = (Nonlinear::of(op, shapes)?, Tiling::new::<R>(op, shapes)?);
     for tile in 0..tiling.count() {
-        dealer.begin_tile(tile as u32);
+        dealer.begin_tile(tile as u32, tiling.cost(tile).dealt as usize);
         step.deal(dealer, r, tiling.lanes(tile))?;
+        dealer.finish_tile();
     }
     Ok(())
 }

@@ -11,7 +11,7 @@
 //! knot two elements and `shift` bits. Error: one unit of t times the slope, and at a knot what the comparison's ignored bits allow.
 
 use tercet_plan::{Comparison, Layout};
-use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};
+use tercet_ring::{BitPlanes, Ring, Secret, slice_difference};
 
 use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, add_bits, deal_bits};
 use super::slots::Slots;
@@ -41,7 +41,7 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], function: Piecewise<'_>) -> R
     let slots = Slots::of_step();
     let parts = MaskParts::new(r, u32::from(function.shift));
     let layout = layout::<R>(function.comparison)?;
-    let bits = compared_bits(r, function.comparison, &layout);
+    let bits = compared_bits(r, 0, function.comparison, &layout);
     let masks = comparison::deal(dealer, slots, &layout, &bits, function.knots.len());
     parts.deal(dealer, slots, VALUES);
     let bit_masks = deal_bits(dealer, slots, &masks);
@@ -61,8 +61,10 @@ pub async fn evaluate<R: Ring>(
 ) -> Result<Secret<R>, EngineError> {
     let (slots, shift, is_first) = (Slots::of_step(), u32::from(function.shift), evaluator.is_first());
     let layout = layout::<R>(function.comparison)?;
-    let knots = function.knots.iter().map(|&knot| lowered(m, knot));
-    let planes: Vec<BitPlanes> = knots.map(|m| compared_bits(&m, function.comparison, &layout)).collect();
+    let knots = function.knots.iter();
+    let planes: Vec<BitPlanes> = knots
+        .map(|&knot| compared_bits(m, knot, function.comparison, &layout))
+        .collect();
     let answers = comparison::evaluate(evaluator, slots, &layout, &planes).await;
     let values = &Shares::take(evaluator, slots, VALUES, shift, m.len());
     let selector = Selector {
@@ -92,13 +94,10 @@ pub async fn evaluate<R: Ring>(
     Ok(evaluator.open(sum).await)
 }
 
-/// The bits that a comparison looks at, the sign last.
-fn compared_bits<R: Ring>(elements: &[R], comparison: Comparison, layout: &Layout) -> BitPlanes {
-    slice_bits(elements, u32::from(comparison.drop), layout.compared_bits() + 1)
-}
-
-/// `m - knot`, the opened form of `x - knot`.
-fn lowered<R: Ring>(m: &[R], knot: i64) -> Secret<R> {
-    let knot = R::from_i64(knot);
-    Secret::new(m.iter().map(|m| m.minus(knot)).collect())
+/// The bits of `elements - knot` that a comparison looks at, the sign last.
+fn compared_bits<R: Ring>(elements: &[R], knot: i64, comparison: Comparison, layout: &Layout) -> BitPlanes {
+    let mut planes = BitPlanes::zeros(layout.compared_bits() as usize + 1, elements.len());
+    let (knot, count) = (R::from_i64(knot), planes.planes() as u32);
+    slice_difference(elements, knot, u32::from(comparison.drop), count, planes.words_mut());
+    planes
 }

@@ -1,7 +1,7 @@
 use std::time::Instant;
 
 use tercet_plan::Op;
-use tercet_ring::{Ring, Secret, vector};
+use tercet_ring::{Ring, Secret};
 
 use super::{InputMasks, Program, Values, is_local};
 use crate::dealer::Dealer;
@@ -29,17 +29,17 @@ pub(crate) fn deal<R: Ring>(
         let mask = match &step.op {
             Op::Input(position) => match &mut inputs {
                 InputMasks::Shared(masks) => std::mem::take(&mut masks[*position as usize]),
-                InputMasks::Drawn => whole_mask(dealer, program.elements(index)),
+                InputMasks::Drawn => dealer.mask(RESULT_MASK, program.elements(index)),
             },
             op if is_local(op) => program.local(index, Part::Mask, &masks),
             Op::Linear(_) => {
-                let own = dealer.masks(RESULT_MASK, program.elements(index));
+                let own = dealer.mask(RESULT_MASK, program.elements(index));
                 let linear = LinearStep::new(program.plan, program.model, index, program.batch);
                 linear.deal(own, view, |id| masks.of(id))
             }
             op => {
                 nonlinear::deal(dealer, op, program.shapes(index), masks.of(op.operands()[0]))?;
-                whole_mask(dealer, program.elements(index))
+                dealer.mask(RESULT_MASK, program.elements(index))
             }
         };
         masks.define(index, mask);
@@ -55,11 +55,4 @@ pub(crate) fn deal<R: Ring>(
     meter.deal_time = dealer.blocked();
     meter.prepare_time = since.elapsed() - meter.deal_time;
     Ok((outputs, meter))
-}
-
-/// The mask of the step's result that the evaluators draw their halves of.
-fn whole_mask<R: Ring>(dealer: &mut Dealer, len: usize) -> Secret<R> {
-    let [mut mask, second] = dealer.masks(RESULT_MASK, len);
-    vector::add_assign(&mut mask, &second);
-    mask
 }
