@@ -87,32 +87,50 @@ fn square(channels: usize, size: usize, outputs: usize, kernel: usize, stride: u
     }
 }
 
-/// Layers of LeNet, of ResNet-20 on 32 x 32 pixels, of ResNet-50 and of a depthwise network.
+/// Layers of LeNet, of ResNet-20 on 32 x 32 pixels, of ResNet-50 and VGG16 on 224 x 224, and depthwise ones of MobileNet and EfficientNet.
 fn layer(name: &str) -> ConvGeometry {
+    let depthwise = |channels, size, kernel, stride, pad| ConvGeometry {
+        groups: channels,
+        ..square(channels, size, channels, kernel, stride, pad)
+    };
     match name {
         "lenet 1" => square(1, 28, 20, 5, 1, 0),
         "lenet 2" => square(20, 12, 50, 5, 1, 0),
-        "resnet20 stage 1" => square(16, 32, 16, 3, 1, 1),
-        "resnet20 stage 2" => square(32, 16, 32, 3, 1, 1),
-        "resnet20 stage 3" => square(64, 8, 64, 3, 1, 1),
-        "resnet20 down" => square(16, 32, 32, 3, 2, 1),
-        "resnet50 3x3" => square(128, 28, 128, 3, 1, 1),
-        "resnet50 1x1" => square(256, 56, 64, 1, 1, 0),
-        "depthwise 3x3" => ConvGeometry {
-            groups: 64,
-            ..square(64, 56, 64, 3, 1, 1)
-        },
-        "depthwise 5x5 down" => ConvGeometry {
-            groups: 64,
-            ..square(64, 56, 64, 5, 2, 2)
-        },
+        "resnet20 3x3 16" => square(16, 32, 16, 3, 1, 1),
+        "resnet20 3x3 32" => square(32, 16, 32, 3, 1, 1),
+        "resnet20 3x3 64" => square(64, 8, 64, 3, 1, 1),
+        "resnet20 3x3/2 16" => square(16, 32, 32, 3, 2, 1),
+        "resnet50 7x7/2 3" => square(3, 224, 64, 7, 2, 3),
+        "resnet50 3x3 64" => square(64, 56, 64, 3, 1, 1),
+        "resnet50 3x3 128" => square(128, 28, 128, 3, 1, 1),
+        "resnet50 3x3 256" => square(256, 14, 256, 3, 1, 1),
+        "resnet50 3x3 512" => square(512, 7, 512, 3, 1, 1),
+        "resnet50 3x3/2 128" => square(128, 56, 128, 3, 2, 1),
+        "resnet50 1x1 64" => square(64, 56, 256, 1, 1, 0),
+        "resnet50 1x1 256" => square(256, 56, 64, 1, 1, 0),
+        "resnet50 1x1 512" => square(512, 28, 128, 1, 1, 0),
+        "resnet50 1x1 1024" => square(1024, 14, 256, 1, 1, 0),
+        "resnet50 1x1 2048" => square(2048, 7, 512, 1, 1, 0),
+        "resnet50 1x1/2 512" => square(512, 28, 1024, 1, 2, 0),
+        "vgg16 3x3 3" => square(3, 224, 64, 3, 1, 1),
+        "vgg16 3x3 64" => square(64, 224, 64, 3, 1, 1),
+        "vgg16 3x3 256" => square(256, 56, 256, 3, 1, 1),
+        "vgg16 3x3 512" => square(512, 28, 512, 3, 1, 1),
+        "depthwise 3x3" => depthwise(64, 56, 3, 1, 1),
+        "depthwise 3x3/2" => depthwise(64, 112, 3, 2, 1),
+        "depthwise 3x3 14" => depthwise(512, 14, 3, 1, 1),
+        "depthwise 5x5" => depthwise(480, 14, 5, 1, 2),
+        "depthwise 5x5/2" => depthwise(64, 56, 5, 2, 2),
         _ => unreachable!("the names are those below"),
     }
 }
 
 #[divan::bench(types = [u32, u64], args = [
-    "lenet 1", "lenet 2", "resnet20 stage 1", "resnet20 stage 2", "resnet20 stage 3", "resnet20 down", "resnet50 3x3",
-    "resnet50 1x1", "depthwise 3x3", "depthwise 5x5 down",
+    "lenet 1", "lenet 2", "resnet20 3x3 16", "resnet20 3x3 32", "resnet20 3x3 64", "resnet20 3x3/2 16",
+    "resnet50 7x7/2 3", "resnet50 3x3 64", "resnet50 3x3 128", "resnet50 3x3 256", "resnet50 3x3 512", "resnet50 3x3/2 128",
+    "resnet50 1x1 64", "resnet50 1x1 256", "resnet50 1x1 512", "resnet50 1x1 1024", "resnet50 1x1 2048", "resnet50 1x1/2 512",
+    "vgg16 3x3 3", "vgg16 3x3 64", "vgg16 3x3 256", "vgg16 3x3 512",
+    "depthwise 3x3", "depthwise 3x3/2", "depthwise 3x3 14", "depthwise 5x5", "depthwise 5x5/2",
 ])]
 fn conv<R: Ring>(bencher: Bencher, name: &str) {
     let geometry = layer(name);

@@ -4,7 +4,7 @@ use rayon::prelude::*;
 
 use super::ConvGeometry;
 use crate::kernel::PARALLEL_PRODUCTS;
-use crate::kernel::gemm::product::{PackedRows, Panel, multiply_panel};
+use crate::kernel::gemm::product::{Panel, RowOrder, Rows, multiply_panel};
 use crate::kernel::gemm::tile::{panel_columns, strip};
 use crate::kernel::tier::Tier;
 use crate::{Ring, Secret, vector};
@@ -57,10 +57,11 @@ fn planes<R: Ring>(tier: Tier, geometry: &ConvGeometry, padded: &Padded<R>, kern
             let row = (y * geometry.stride[0] + ky * geometry.dilation[0]) * padded.row;
             for first_tap in 0..step.min(kernel_columns) {
                 let inner = (kernel_columns - first_tap).div_ceil(step);
-                let left = PackedRows {
+                let left = Rows {
                     elements: factors,
                     rows,
                     inner,
+                    order: RowOrder::Panels,
                 };
                 factors = &factors[rows * inner..];
                 let column = first_tap * geometry.dilation[1];

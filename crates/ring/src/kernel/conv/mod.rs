@@ -9,6 +9,7 @@ mod depthwise;
 mod gather;
 mod geometry;
 mod packed;
+mod tiled;
 
 pub use geometry::ConvGeometry;
 pub use packed::PackedKernels;
@@ -111,6 +112,39 @@ mod tests {
             check::<u32>(geometry, batch, seed.into());
             check::<u64>(geometry, batch, seed.into());
         }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+        #[test]
+        fn tiles_equal_the_definition(
+            channels in 32usize..50,
+            outputs in 32usize..50,
+            input in prop::array::uniform2(4usize..14),
+            pad_before in prop::array::uniform2(0usize..4),
+            pad_after in prop::array::uniform2(0usize..4),
+            batch in 0usize..4,
+            seed in any::<u32>(),
+        ) {
+            let geometry = ConvGeometry { input, pad_before, pad_after, ..square(channels, 0, outputs, 3, 0) };
+            prop_assume!(tiled::suits(&geometry));
+            check::<u32>(geometry, batch, seed.into());
+            check::<u64>(geometry, batch, seed.into());
+        }
+    }
+
+    #[test]
+    fn bands_of_tiles_meet() {
+        // Several bands of an image, several images in a band, and on three threads more bands than threads.
+        let tall = ConvGeometry {
+            input: [40, 5],
+            ..square(32, 0, 32, 3, 1)
+        };
+        assert!(tiled::suits(&tall));
+        check::<u64>(tall, 2, 6);
+        check::<u32>(square(33, 8, 32, 3, 1), 9, 7);
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(3).build().unwrap();
+        pool.install(|| check::<u32>(square(34, 38, 40, 3, 1), 2, 8));
     }
 
     fn square(channels: usize, size: usize, outputs: usize, kernel: usize, pad: usize) -> ConvGeometry {

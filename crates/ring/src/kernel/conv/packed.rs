@@ -4,9 +4,10 @@ use std::ops::Range;
 use rayon::prelude::*;
 
 use super::gather::Gather;
+use super::tiled::{self, TiledKernels};
 use super::{ConvGeometry, depthwise};
 use crate::kernel::PARALLEL_PRODUCTS;
-use crate::kernel::gemm::product::{Left, PackedRows, Panel, multiply_panel};
+use crate::kernel::gemm::product::{Left, Panel, RowOrder, Rows, multiply_panel};
 use crate::kernel::gemm::tile::{PANEL_ROWS, panel_columns, strip};
 use crate::kernel::gemm::{blocks, longest_block};
 use crate::kernel::tier::{Tier, vectorize_for};
@@ -15,8 +16,15 @@ use crate::{Ring, Secret, vector};
 /// The kernels of a convolution in the order in which the innermost loop reads them, with the convolution's geometry. Wiped when dropped.
 pub struct PackedKernels<R: Ring> {
     geometry: ConvGeometry,
-    /// Depthwise: as they came. Else by group, in each by block of taps, in each the panels of rows.
-    elements: Secret<R>,
+    form: Form<R>,
+}
+
+enum Form<R: Ring> {
+    /// By group, in each by block of taps, in each the panels of rows.
+    Panels(Secret<R>),
+    /// As they came.
+    Depthwise(Secret<R>),
+    Tiled(TiledKernels<R>),
 }
 
 impl<R: Ring> PackedKernels<R> {
@@ -27,31 +35,14 @@ impl<R: Ring> PackedKernels<R> {
             geometry.kernels_len(),
             "kernels are outputs x channels / groups x height x width"
         );
-        if is_depthwise(&geometry) {
-            return PackedKernels {
-                geometry,
-                elements: Secret::new(kernels.to_vec()),
-            };
-        }
-        let (rows, taps) = (geometry.outputs / geometry.groups, geometry.taps());
-        let mut packed = Secret::zeros(kernels.len());
-        for (group, packed) in kernels
-            .chunks_exact(rows * taps)
-            .zip(packed.chunks_exact_mut(rows * taps))
-        {
-            let group = Left::new(group, rows, taps);
-            for block in blocks(taps) {
-                group.pack(
-                    0..rows,
-                    block.clone(),
-                    &mut packed[rows * block.start..rows * block.end],
-                );
-            }
-        }
-        PackedKernels {
-            geometry,
-            elements: packed,
-        }
+        let form = if is_depthwise(&geometry) {
+            Form::Depthwise(Secret::new(kernels.to_vec()))
+        } else if tiled::suits(&geometry) {
+            Form::Tiled(TiledKernels::new(&geometry, kernels))
+        } else {
+            Form::Panels(panels(&geometry, kernels))
+        };
+        PackedKernels { geometry, form }
     }
 
     /// Shapes and windows.
@@ -76,13 +67,18 @@ impl<R: Ring> PackedKernels<R> {
             batch * geometry.output_len(),
             "the result is batch x outputs x height x width"
         );
-        if is_depthwise(geometry) {
-            return depthwise::multiply_add(tier, geometry, batch, &self.elements, input, out);
-        }
         let columns = batch * geometry.pixels();
         let threads = rayon::current_num_threads();
-        if threads == 1 || columns * geometry.kernels_len() < PARALLEL_PRODUCTS {
-            return self.columns(tier, input, 0..columns, |first, part| self.add_panel(first, part, out));
+        let spread = threads > 1 && columns * geometry.kernels_len() >= PARALLEL_PRODUCTS;
+        let kernels = match &self.form {
+            Form::Depthwise(kernels) => return depthwise::multiply_add(tier, geometry, batch, kernels, input, out),
+            Form::Tiled(kernels) => return kernels.multiply_add(tier, geometry, spread, input, out),
+            Form::Panels(kernels) => kernels,
+        };
+        if !spread {
+            return self.columns(tier, kernels, input, 0..columns, |first, part| {
+                self.add_panel(first, part, out)
+            });
         }
         let share = columns.div_ceil(threads).next_multiple_of(panel_columns::<R>());
         let starts: Vec<usize> = (0..columns).step_by(share).collect();
@@ -91,7 +87,7 @@ impl<R: Ring> PackedKernels<R> {
             .map(|&start| {
                 let mut panels = Vec::new();
                 let range = start..columns.min(start + share);
-                self.columns(tier, input, range, |first, part| {
+                self.columns(tier, kernels, input, range, |first, part| {
                     panels.push((first, Secret::new(part.to_vec())))
                 });
                 panels
@@ -103,7 +99,7 @@ impl<R: Ring> PackedKernels<R> {
     }
 
     /// Multiplies some columns; hands over each panel's first column and result, `outputs` rows.
-    fn columns(&self, tier: Tier, input: &[R], range: Range<usize>, mut done: impl FnMut(usize, &[R])) {
+    fn columns(&self, tier: Tier, kernels: &[R], input: &[R], range: Range<usize>, mut done: impl FnMut(usize, &[R])) {
         let geometry = &self.geometry;
         let (rows, taps) = (geometry.outputs / geometry.groups, geometry.taps());
         let mut gather = Gather::new(geometry);
@@ -116,16 +112,17 @@ impl<R: Ring> PackedKernels<R> {
             sums.fill(R::ZERO);
             gather.select(first..first + columns);
             for group in 0..geometry.groups {
-                let kernels = &self.elements[group * rows * taps..];
+                let kernels = &kernels[group * rows * taps..];
                 let sums = &mut sums[group * rows * width..];
                 for block in blocks(taps) {
                     let panel = &mut scratch[..block.len() * width];
                     vectorize_for(tier, || gather.fill(input, group, block.clone(), panel, width));
                     let kernels = &kernels[rows * block.start..rows * block.end];
-                    let left = PackedRows {
+                    let left = Rows {
                         elements: kernels,
                         rows,
                         inner: block.len(),
+                        order: RowOrder::Panels,
                     };
                     multiply_panel(
                         tier,
@@ -161,6 +158,26 @@ impl<R: Ring> PackedKernels<R> {
             column += len;
         }
     }
+}
+
+/// Packs the kernels of each group into panels.
+fn panels<R: Ring>(geometry: &ConvGeometry, kernels: &[R]) -> Secret<R> {
+    let (rows, taps) = (geometry.outputs / geometry.groups, geometry.taps());
+    let mut packed = Secret::zeros(kernels.len());
+    for (group, packed) in kernels
+        .chunks_exact(rows * taps)
+        .zip(packed.chunks_exact_mut(rows * taps))
+    {
+        let group = Left::new(group, rows, taps);
+        for block in blocks(taps) {
+            group.pack(
+                0..rows,
+                block.clone(),
+                &mut packed[rows * block.start..rows * block.end],
+            );
+        }
+    }
+    packed
 }
 
 /// Whether groups have one channel and too few outputs to fill a panel of rows.

@@ -57,6 +57,12 @@ impl<R: Ring> PackedMatrix<R> {
         let right = Right::packed(&self.elements, self.inner, self.columns);
         product::multiply_add(tier, Left::new(left, rows, self.inner), right, out);
     }
+
+    /// As [`PackedMatrix::multiply_add`], on this thread.
+    pub(crate) fn multiply_add_here(&self, tier: Tier, rows: usize, left: &[R], out: &mut [R]) {
+        let right = Right::packed(&self.elements, self.inner, self.columns);
+        product::multiply_add_here(tier, Left::new(left, rows, self.inner), right, out);
+    }
 }
 
 impl<R: Ring> fmt::Debug for PackedMatrix<R> {

@@ -28,6 +28,16 @@ impl<'a, R: Ring> Left<'a, R> {
         Left { elements, rows, inner }
     }
 
+    /// Some rows, and of them some columns.
+    fn block(&self, rows: Range<usize>, inner: Range<usize>) -> Rows<'a, R> {
+        Rows {
+            elements: &self.elements[rows.start * self.inner + inner.start..],
+            rows: rows.len(),
+            inner: inner.len(),
+            order: RowOrder::Rows { stride: self.inner },
+        }
+    }
+
     /// Packs a block into panels of rows, each column by column.
     pub(crate) fn pack(&self, rows: Range<usize>, inner: Range<usize>, packed: &mut [R]) {
         let mut panels = packed;
@@ -216,40 +226,60 @@ fn split_columns<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, ou
 }
 
 /// `out += left * right`, on this thread.
-fn multiply_add_here<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, out: &mut [R]) {
-    let longest = longest_block(left.inner);
+pub(super) fn multiply_add_here<R: Ring>(tier: Tier, left: Left<'_, R>, right: Right<'_, R>, out: &mut [R]) {
     let reused = left.rows > PANEL_ROWS;
-    let mut rows_scratch = Secret::zeros(BLOCK_ROWS.min(left.rows) * longest);
-    let mut panel_scratch = Secret::zeros(longest * right.widest_copy(reused));
+    let mut scratch = Secret::zeros(longest_block(left.inner) * right.widest_copy(reused));
     for inner in blocks(left.inner) {
         for first in (0..left.rows).step_by(BLOCK_ROWS) {
             let rows = first..left.rows.min(first + BLOCK_ROWS);
-            left.pack(rows.clone(), inner.clone(), &mut rows_scratch);
-            let packed = PackedRows {
-                elements: &rows_scratch,
-                rows: rows.len(),
-                inner: inner.len(),
-            };
             for column in (0..right.columns).step_by(panel_columns::<R>()) {
-                let panel = right.panel(&inner, column, reused, &mut panel_scratch);
-                multiply_panel(
-                    tier,
-                    packed,
-                    panel,
-                    &mut out[rows.start * right.columns + column..],
-                    right.columns,
-                );
+                let panel = right.panel(&inner, column, reused, &mut scratch);
+                let out = &mut out[rows.start * right.columns + column..];
+                multiply_panel(tier, left.block(rows.clone(), inner.clone()), panel, out, right.columns);
             }
         }
     }
 }
 
-/// Rows in panels of [`PANEL_ROWS`], the last one lower; each panel column by column.
+/// Rows of a left operand, some of its columns.
 #[derive(Clone, Copy)]
-pub(crate) struct PackedRows<'a, R> {
+pub(crate) struct Rows<'a, R> {
     pub elements: &'a [R],
     pub rows: usize,
     pub inner: usize,
+    pub order: RowOrder,
+}
+
+/// Where the elements of [`Rows`] are.
+#[derive(Clone, Copy)]
+pub(crate) enum RowOrder {
+    /// In panels of [`PANEL_ROWS`] rows, the last one lower; each panel column by column.
+    Panels,
+    /// Row by row, with this many elements from a row to the next.
+    Rows { stride: usize },
+}
+
+impl<'a, R: Ring> Rows<'a, R> {
+    /// At most [`PANEL_ROWS`] rows from row `first` on, which begins a panel.
+    fn panel(&self, first: usize) -> Self {
+        let start = match self.order {
+            RowOrder::Panels => first * self.inner,
+            RowOrder::Rows { stride } => first * stride,
+        };
+        Rows {
+            elements: &self.elements[start..],
+            rows: PANEL_ROWS.min(self.rows - first),
+            ..*self
+        }
+    }
+
+    /// Elements from a row to the next and from a column to the next, of a single panel.
+    fn strides(&self) -> (usize, usize) {
+        match self.order {
+            RowOrder::Panels => (1, self.rows),
+            RowOrder::Rows { stride } => (stride, 1),
+        }
+    }
 }
 
 /// A panel of columns, filled up to whole strips.
@@ -263,7 +293,7 @@ pub(crate) struct Panel<'a, R> {
 /// Adds the product of packed rows and one panel of columns to `out`, which starts with the first element of the result.
 pub(crate) fn multiply_panel<R: Ring>(
     tier: Tier,
-    left: PackedRows<'_, R>,
+    left: Rows<'_, R>,
     right: Panel<'_, R>,
     out: &mut [R],
     out_stride: usize,
@@ -273,10 +303,6 @@ pub(crate) fn multiply_panel<R: Ring>(
     }
     let strips = right.columns.div_ceil(strip::<R>());
     let width = strips * strip::<R>();
-    assert!(
-        left.elements.len() >= left.rows * left.inner,
-        "the panels of rows are complete"
-    );
     assert!(
         right.elements.len() >= (left.inner - 1) * right.stride + width,
         "the panel of columns is complete"
@@ -299,17 +325,25 @@ pub(crate) fn multiply_panel<R: Ring>(
         );
     }
     for first in (0..left.rows).step_by(PANEL_ROWS) {
+        let panel = left.panel(first);
+        let (left_row, left_column) = panel.strides();
+        assert!(
+            panel.elements.len() > (panel.rows - 1) * left_row + (left.inner - 1) * left_column,
+            "the rows are complete"
+        );
         let tile = Tile {
-            rows: PANEL_ROWS.min(left.rows - first),
+            rows: panel.rows,
             strips,
             inner: left.inner,
-            left: left.elements[first * left.inner..].as_ptr(),
+            left: panel.elements.as_ptr(),
+            left_row,
+            left_column,
             right: right.elements.as_ptr(),
             right_stride: right.stride,
             out: out[first * out_stride..].as_mut_ptr(),
             out_stride,
         };
-        // SAFETY: the three assertions above are what the tile needs, and `out` is borrowed exclusively.
+        // SAFETY: the assertions above are what the tile needs, and `out` is borrowed exclusively.
         unsafe { R::tile(tier, &tile) };
     }
 }
@@ -317,7 +351,7 @@ pub(crate) fn multiply_panel<R: Ring>(
 /// As [`multiply_panel`], through a result of whole strips, of which only the first `columns` columns are added.
 fn multiply_ragged_panel<R: Ring>(
     tier: Tier,
-    left: PackedRows<'_, R>,
+    left: Rows<'_, R>,
     right: Panel<'_, R>,
     columns: usize,
     out: &mut [R],
@@ -325,13 +359,8 @@ fn multiply_ragged_panel<R: Ring>(
 ) {
     let mut sums = [R::ZERO; PANEL_ROWS * 64];
     for first in (0..left.rows).step_by(PANEL_ROWS) {
-        let rows = PANEL_ROWS.min(left.rows - first);
-        let part = PackedRows {
-            elements: &left.elements[first * left.inner..],
-            rows,
-            inner: left.inner,
-        };
-        let sums = &mut sums[..rows * right.columns];
+        let part = left.panel(first);
+        let sums = &mut sums[..part.rows * right.columns];
         sums.fill(R::ZERO);
         multiply_panel(tier, part, right, sums, right.columns);
         for (row, sums) in sums.chunks_exact(right.columns).enumerate() {

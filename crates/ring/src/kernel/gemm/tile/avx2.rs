@@ -50,7 +50,8 @@ unsafe fn strip_u32<const ROWS: usize>(tile: &Tile<u32>, column: usize) {
             .map(|half| unsafe { _mm256_loadu_si256(tile.right.add(k * tile.right_stride + column + half).cast()) });
         for (row, sums) in sums.iter_mut().enumerate() {
             // SAFETY: column `k` of the left panel has `ROWS` elements.
-            let factor = _mm256_set1_epi32(unsafe { *tile.left.add(k * ROWS + row) } as i32);
+            let factor =
+                _mm256_set1_epi32(unsafe { *tile.left.add(row * tile.left_row + k * tile.left_column) } as i32);
             for (sum, column) in sums.iter_mut().zip(columns) {
                 *sum = _mm256_add_epi32(*sum, _mm256_mullo_epi32(factor, column));
             }
@@ -82,7 +83,8 @@ unsafe fn half_strip_u64<const ROWS: usize>(tile: &Tile<u64>, column: usize) {
         let high = _mm256_srli_epi64::<32>(low);
         for row in 0..ROWS {
             // SAFETY: column `k` of the left panel has `ROWS` elements.
-            let factor_low = _mm256_set1_epi64x(unsafe { *tile.left.add(k * ROWS + row) } as i64);
+            let factor_low =
+                _mm256_set1_epi64x(unsafe { *tile.left.add(row * tile.left_row + k * tile.left_column) } as i64);
             let factor_high = _mm256_srli_epi64::<32>(factor_low);
             low_sums[row] = _mm256_add_epi64(low_sums[row], _mm256_mul_epu32(factor_low, low));
             let crossed = _mm256_add_epi64(_mm256_mul_epu32(factor_low, high), _mm256_mul_epu32(factor_high, low));

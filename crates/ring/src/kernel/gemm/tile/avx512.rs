@@ -37,19 +37,20 @@ macro_rules! multiply_add {
         unsafe fn $sums<const ROWS: usize, const STRIPS: usize>(tile: &Tile<$word>) {
             const WIDTH: usize = 64 / size_of::<$word>();
             let mut sums = [[_mm512_setzero_si512(); STRIPS]; ROWS];
-            let (mut left, mut right) = (tile.left, tile.right);
+            let rows: [*const $word; ROWS] = std::array::from_fn(|row| tile.left.wrapping_add(row * tile.left_row));
+            let (mut column, mut right) = (0, tile.right);
             for _ in 0..tile.inner {
                 let columns: [__m512i; STRIPS] =
                     // SAFETY: row `k` of the right panel has `STRIPS` strips.
                     std::array::from_fn(|strip| unsafe { _mm512_loadu_si512(right.add(strip * WIDTH).cast()) });
-                for (row, sums) in sums.iter_mut().enumerate() {
-                    // SAFETY: column `k` of the left panel has `ROWS` elements.
-                    let factor = $broadcast(unsafe { *left.add(row) } as _);
+                for (row, sums) in rows.iter().zip(&mut sums) {
+                    // SAFETY: each of the `ROWS` rows has an element in column `k`.
+                    let factor = $broadcast(unsafe { *row.add(column) } as _);
                     for (sum, column) in sums.iter_mut().zip(columns) {
                         *sum = $add(*sum, $multiply(factor, column));
                     }
                 }
-                left = left.wrapping_add(ROWS);
+                column += tile.left_column;
                 right = right.wrapping_add(tile.right_stride);
             }
             for (row, sums) in sums.into_iter().enumerate() {

@@ -33,8 +33,12 @@ pub(crate) struct Tile<R> {
     pub strips: usize,
     /// Products summed into one element.
     pub inner: usize,
-    /// `inner` columns of `rows` elements.
+    /// `rows` rows of `inner` elements.
     pub left: *const R,
+    /// Elements from a row of `left` to the next.
+    pub left_row: usize,
+    /// Elements from a column of `left` to the next.
+    pub left_column: usize,
     /// `inner` rows of `strips` strips, each `right_stride` elements after the one before.
     pub right: *const R,
     /// Elements from a row of `right` to the next.

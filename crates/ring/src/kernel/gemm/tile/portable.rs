@@ -16,7 +16,7 @@ pub(super) unsafe fn multiply_add<R: Ring>(tile: &Tile<R>) {
                 let (factor, columns) = unsafe {
                     let columns = tile.right.add(k * tile.right_stride + strip * width);
                     (
-                        *tile.left.add(k * tile.rows + row),
+                        *tile.left.add(row * tile.left_row + k * tile.left_column),
                         std::slice::from_raw_parts(columns, width),
                     )
                 };
