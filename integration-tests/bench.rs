@@ -63,6 +63,38 @@ fn bench_measures_what_it_is_told_to() {
     );
 }
 
+#[test]
+fn bench_emulates_a_wide_area_network() {
+    let (onnx, input) = (model("credit_mlp"), samples("credit_mlp"));
+    let bench = tercet(&[
+        "bench",
+        &onnx,
+        "--input",
+        &input,
+        "--batch",
+        "1",
+        "--rtt",
+        "20ms",
+        "--bandwidth",
+        "100Mbit",
+        "--seconds",
+        "1",
+        "--format",
+        "json",
+    ]);
+    let report = bench.json();
+    let network = &report["network"];
+    assert_eq!(
+        (&network["rtt_ms"], &network["bandwidth_mbit"]),
+        (&20.0.into(), &100.0.into())
+    );
+    assert!(number(&network["packets"]) > 0.0, "{report}");
+    assert_eq!(network["dropped"], 0, "{report}");
+    // Each round takes half a round trip: both evaluators send at the same time.
+    let rounds_ms = number(&report["rounds"]) * 10.0;
+    assert!(number(&report["online_ms"]["min"]) >= rounds_ms, "{report}");
+}
+
 fn number(value: &Value) -> f64 {
     value.as_f64().unwrap_or_else(|| panic!("{value} is no number"))
 }

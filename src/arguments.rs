@@ -153,6 +153,12 @@ pub struct BenchArguments {
     /// Threads that compute, of every node and of ONNX Runtime. Default: as many as the machine has cores.
     #[arg(long, value_name = "T", value_parser = clap::value_parser!(u32).range(1..=256))]
     pub threads: Option<u32>,
+    /// Round-trip time of an emulated network between the three nodes and the coordinator. Default: this machine's own, without a relay.
+    #[arg(long, value_name = "TIME")]
+    pub rtt: Option<RoundTrip>,
+    /// What each of them can send over the emulated network. Default: as much as it likes.
+    #[arg(long, value_name = "RATE")]
+    pub bandwidth: Option<Bandwidth>,
     /// Queries in flight at any time.
     #[arg(long, value_name = "C", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: u32,

@@ -9,6 +9,8 @@ use crate::report::QueryReport;
 
 /// The name of this process among those of a deployment.
 const CLIENT: &str = "client";
+/// The thread of this process that emulates a network between the others; what it takes is nobody's.
+const RELAY: &str = "relay";
 
 /// What every process has used at some moment.
 pub struct Usage {
@@ -18,7 +20,11 @@ pub struct Usage {
 impl Usage {
     /// Now.
     pub fn of(deployment: &Deployment) -> Usage {
-        let client = ProcessUsage::of_this_process().map(|usage| (CLIENT, usage));
+        let client = ProcessUsage::of_this_process().map(|usage| {
+            let relay = ProcessUsage::cpu_of_threads(RELAY).unwrap_or_default();
+            let cpu = usage.cpu.saturating_sub(relay);
+            (CLIENT, ProcessUsage { cpu, ..usage })
+        });
         Usage {
             processes: deployment.usage().into_iter().chain(client).collect(),
         }

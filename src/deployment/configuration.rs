@@ -1,12 +1,13 @@
 use std::fs;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::{self, PathBuf};
 
 use tercet_ids::PartyId;
 
-use super::Settings;
 use super::identities::{Keys, make_identity, make_party};
 use super::ports::{free_tcp, free_udp};
+use super::wide_area::WideArea;
+use super::{COORDINATOR, Settings};
 use crate::exit::Failure;
 
 /// Large packets: loopback carries them, and they more than double the throughput.
@@ -25,16 +26,19 @@ pub struct Layout {
     parties: Vec<Keys>,
     coordinator: Keys,
     client: Keys,
+    wide_area: Option<WideArea>,
 }
 
 impl Layout {
     /// Makes identities and writes configurations.
-    pub fn make(directory: &Path, settings: &Settings) -> Result<Layout, Failure> {
+    pub fn make(directory: &path::Path, settings: &Settings) -> Result<Layout, Failure> {
         let keys = directory.join("keys");
         let parties = PartyId::ALL.map(|party| make_party(&keys.join(party.name()), party.name()));
+        let listen = free_udp(4)?;
         let layout = Layout {
             directory: directory.to_owned(),
-            listen: free_udp(4)?,
+            wide_area: settings.path.map(|path| WideArea::start(path, &listen)).transpose()?,
+            listen,
             metrics: free_tcp(4)?,
             parties: parties.into_iter().collect::<Result<_, _>>()?,
             coordinator: make_identity(&keys.join("coordinator"), "coordinator")?,
@@ -49,7 +53,7 @@ impl Layout {
     }
 
     /// Where everything is.
-    pub fn directory(&self) -> &Path {
+    pub fn directory(&self) -> &path::Path {
         &self.directory
     }
 
@@ -73,6 +77,11 @@ impl Layout {
         self.metrics[3]
     }
 
+    /// The network between the hosts, if it is not this machine's own.
+    pub fn wide_area(&self) -> Option<&WideArea> {
+        self.wide_area.as_ref()
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.config(name);
         fs::write(&path, text).map_err(|reason| {
@@ -88,27 +97,36 @@ impl Layout {
         let limits = settings
             .threads
             .map(|threads| format!("[limits]\nthreads = {threads}\n\n"));
-        let peers: String = party.peers().map(|peer| self.address_section("peers", peer)).concat();
+        let peers: String = party
+            .peers()
+            .map(|peer| self.address_section("peers", party.name(), peer))
+            .concat();
         format!(
             "party = \"{party}\"\nlisten = \"{}\"\nmetrics_listen = \"{}\"\n\n\
              [identity]\ncertificate = \"keys/{party}/identity.crt\"\nprivate_key = \"keys/{party}/identity.key\"\n\
              sealing_key = \"keys/{party}/sealing.key\"\n\n\
              [storage]\ndirectory = \"models/{party}\"\n\n\
-             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{}{LOOPBACK_TRANSPORT}",
+             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{}{}",
             self.listen[i],
             self.metrics[i],
             self.coordinator.certificate_sha256,
-            limits.unwrap_or_default()
+            limits.unwrap_or_default(),
+            self.transport()
         )
     }
 
     fn coordinator_text(&self) -> String {
-        let nodes: String = PartyId::ALL.map(|party| self.address_section("nodes", party)).concat();
+        let nodes: String = PartyId::ALL
+            .map(|party| self.address_section("nodes", COORDINATOR, party))
+            .concat();
         format!(
             "listen = \"{}\"\nmetrics_listen = \"{}\"\n\n\
              [identity]\ncertificate = \"keys/coordinator/identity.crt\"\nprivate_key = \"keys/coordinator/identity.key\"\n\n\
-             {nodes}[clients.client]\ncertificate_sha256 = \"{}\"\ndeploy = true\n\n{LOOPBACK_TRANSPORT}",
-            self.listen[3], self.metrics[3], self.client.certificate_sha256
+             {nodes}[clients.client]\ncertificate_sha256 = \"{}\"\ndeploy = true\n\n{}",
+            self.listen[3],
+            self.metrics[3],
+            self.client.certificate_sha256,
+            self.transport()
         )
     }
 
@@ -128,13 +146,24 @@ impl Layout {
         )
     }
 
-    fn address_section(&self, table: &str, party: PartyId) -> String {
+    /// Settings of links between hosts: those of real networks, where these are emulated.
+    fn transport(&self) -> &'static str {
+        match self.wide_area {
+            Some(_) => "",
+            None => LOOPBACK_TRANSPORT,
+        }
+    }
+
+    fn address_section(&self, table: &str, from: &str, party: PartyId) -> String {
         let i = party.index();
         let certificate = self.parties[i].certificate_sha256;
+        let address = match &self.wide_area {
+            Some(wide_area) => wide_area.address(from, party),
+            None => self.listen[i],
+        };
         format!(
-            "[{table}.{}]\naddress = \"{}\"\ncertificate_sha256 = \"{certificate}\"\n\n",
-            section(party),
-            self.listen[i]
+            "[{table}.{}]\naddress = \"{address}\"\ncertificate_sha256 = \"{certificate}\"\n\n",
+            section(party)
         )
     }
 }
@@ -148,11 +177,15 @@ fn section(party: PartyId) -> String {
 mod tests {
     use super::*;
     use tercet_config::{ClientConfig, CoordinatorConfig, NodeConfig};
+    use tercet_relay::Path;
 
     #[test]
     fn what_is_written_is_a_valid_deployment() {
         let directory = tempfile::tempdir().unwrap();
-        let settings = Settings { threads: Some(3) };
+        let settings = Settings {
+            threads: Some(3),
+            path: None,
+        };
         let layout = Layout::make(directory.path(), &settings).unwrap();
         for party in PartyId::ALL {
             let config = NodeConfig::load(&layout.config(party.name())).unwrap();
@@ -167,6 +200,31 @@ mod tests {
             .unwrap()
             .check_files()
             .unwrap();
+    }
+
+    #[test]
+    fn hosts_find_each_other_through_the_wide_area_network() {
+        let directory = tempfile::tempdir().unwrap();
+        let settings = Settings {
+            path: Some(Path::default()),
+            ..Settings::default()
+        };
+        let layout = Layout::make(directory.path(), &settings).unwrap();
+        let mut addresses = std::collections::HashSet::new();
+        for party in PartyId::ALL {
+            let config = NodeConfig::load(&layout.config(party.name())).unwrap();
+            assert_eq!(config.listen, layout.listen[party.index()]);
+            addresses.extend(config.peers.map(|peer| peer.address.to_string()));
+        }
+        let coordinator = CoordinatorConfig::load(&layout.config(COORDINATOR)).unwrap();
+        addresses.extend(coordinator.nodes.map(|node| node.address.to_string()));
+        assert_eq!(addresses.len(), 9, "every host has a way of its own to every party");
+        assert!(
+            layout
+                .listen
+                .iter()
+                .all(|direct| !addresses.contains(&direct.to_string()))
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ mod configuration;
 mod identities;
 mod ports;
 mod process;
+mod wide_area;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -14,12 +15,14 @@ use std::time::{Duration, Instant};
 
 use tercet_config::ClientConfig;
 use tercet_ids::PartyId;
+use tercet_relay::Traffic;
 use tercet_telemetry::process::ProcessUsage;
 
 use crate::exit::Failure;
 use crate::progress::Progress;
 use configuration::Layout;
 use process::Launch;
+use wide_area::WideArea;
 
 pub use identities::{Keys, make_identity, make_party};
 pub use ports::free_tcp;
@@ -36,13 +39,15 @@ pub const COORDINATOR: &str = "coordinator";
 pub struct Settings {
     /// Threads that compute, of every node; as many as the machine has cores if there is none.
     pub threads: Option<u32>,
+    /// The network between its hosts, emulated; this machine's own if there is none.
+    pub path: Option<tercet_relay::Path>,
 }
 
 /// A running deployment; its processes end when this is dropped.
 pub struct Deployment {
-    layout: Layout,
     nodes: Vec<(PartyId, Process)>,
     coordinator: Process,
+    layout: Layout,
 }
 
 impl Deployment {
@@ -75,9 +80,9 @@ impl Deployment {
         let nodes = nodes.into_iter().collect::<Result<Vec<_>, Failure>>()?;
         let coordinator = start(COORDINATOR, COORDINATOR, layout.coordinator_metrics())?;
         let mut deployment = Deployment {
-            layout,
             nodes,
             coordinator,
+            layout,
         };
         deployment.wait_until_ready()?;
         Ok(deployment)
@@ -106,6 +111,11 @@ impl Deployment {
         let text = std::fs::read_to_string(&path)
             .map_err(|reason| Failure::machine(format!("cannot read {} back: {reason}", path.display())))?;
         Ok(ClientConfig::parse(&path, &text, &[])?)
+    }
+
+    /// What passed the emulated network between its hosts so far, if there is one.
+    pub fn traffic(&self) -> Option<Traffic> {
+        self.layout.wide_area().map(WideArea::traffic)
     }
 
     /// Every process by name, with where it serves metrics.

@@ -35,6 +35,18 @@ impl ProcessUsage {
         ProcessUsage::read(format!("/proc/{process_id}").into())
     }
 
+    /// CPU time of those threads of this process that have this name (of at most 15 bytes); `None` where there is no `/proc`.
+    pub fn cpu_of_threads(name: &str) -> Option<Duration> {
+        let threads = std::fs::read_dir("/proc/self/task").ok()?.flatten();
+        let named = threads.filter(|thread| {
+            // A thread may end between the two looks.
+            let found = std::fs::read_to_string(thread.path().join("comm"));
+            found.is_ok_and(|found| found.trim_end() == name)
+        });
+        let cpu = named.filter_map(|thread| cpu_time(&std::fs::read_to_string(thread.path().join("stat")).ok()?));
+        Some(cpu.sum())
+    }
+
     fn read(directory: PathBuf) -> Option<ProcessUsage> {
         let stat = std::fs::read_to_string(directory.join("stat")).ok()?;
         let status = std::fs::read_to_string(directory.join("status")).ok()?;
@@ -127,5 +139,18 @@ mod tests {
         let usage = ProcessUsage::of_this_process().unwrap();
         assert!(usage.memory_bytes > 0 && usage.memory_peak_bytes >= usage.memory_bytes);
         assert!(ProcessUsage::of(std::process::id()).is_some());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn threads_are_told_apart_by_name() {
+        let busy = || {
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_millis(200) {}
+            ProcessUsage::cpu_of_threads("busy").unwrap()
+        };
+        let thread = std::thread::Builder::new().name("busy".to_owned()).spawn(busy).unwrap();
+        assert!(thread.join().unwrap() > Duration::ZERO);
+        assert_eq!(ProcessUsage::cpu_of_threads("no such").unwrap(), Duration::ZERO);
     }
 }

@@ -4,12 +4,13 @@ mod load;
 mod plaintext;
 mod report;
 
-use std::path::Path;
+use std::path;
 use std::thread::available_parallelism;
 use std::time::{Duration, Instant};
 
 use tercet_import::{Compiled, Model};
 use tercet_plan::Array;
+use tercet_relay::{Path, Traffic};
 
 use crate::arguments::BenchArguments;
 use crate::batches;
@@ -49,6 +50,10 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
             None => available_parallelism().map_err(Failure::machine)?.get(),
         },
         concurrency: arguments.concurrency as usize,
+        path: (arguments.rtt.is_some() || arguments.bandwidth.is_some()).then(|| Path {
+            round_trip: arguments.rtt.map_or(Duration::ZERO, |rtt| rtt.0),
+            bits_per_second: arguments.bandwidth.map(|rate| (rate.bytes_per_second * 8.0) as u64),
+        }),
     };
     let seconds = Duration::from_secs(arguments.seconds.min(PLAINTEXT_SECONDS_MAX).into());
     let (plain, plaintext) = in_the_clear(&model, &arguments.compile.model, &inputs, setting.threads, seconds)?;
@@ -63,7 +68,7 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
 /// The outputs of the plain run, and what both runtimes take.
 fn in_the_clear(
     model: &Model,
-    file: &Path,
+    file: &path::Path,
     inputs: &[Array],
     threads: usize,
     seconds: Duration,
@@ -86,6 +91,8 @@ pub struct Measured {
     outputs: Vec<Array>,
     /// Before and after the measured queries.
     usage: [Usage; 2],
+    /// What passed the emulated network, warming up included.
+    traffic: Option<Traffic>,
 }
 
 fn privately(
@@ -97,6 +104,7 @@ fn privately(
 ) -> Result<Measured, Failure> {
     let settings = Settings {
         threads: Some(u32::try_from(setting.threads).unwrap_or(u32::MAX)),
+        path: setting.path,
     };
     let mut local = Local::start(name, compiled, &settings)?;
     let _progress = Progress::start(format!("measuring {name}"));
@@ -119,5 +127,6 @@ fn privately(
         time,
         outputs,
         usage,
+        traffic: local.deployment.traffic(),
     })
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 use tercet_ids::Role;
 use tercet_plan::Plan;
+use tercet_relay::Path;
 
 use super::Measured;
 use super::plaintext::Plain;
@@ -27,6 +28,21 @@ pub struct Setting {
     pub threads: usize,
     /// Queries in flight at any time.
     pub concurrency: usize,
+    /// The emulated network.
+    #[serde(skip)]
+    pub path: Option<Path>,
+}
+
+/// The emulated network between the nodes and the coordinator.
+#[derive(Debug, Serialize)]
+struct Network {
+    rtt_ms: f64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bandwidth_mbit: Option<f64>,
+    /// Packets that passed it, warming up included.
+    packets: u64,
+    /// Packets that found its queue full.
+    dropped: u64,
 }
 
 /// What was measured. Bytes and times are of one query of the whole batch; `rounds` are those of one session.
@@ -40,6 +56,8 @@ pub struct BenchReport {
     ring_bits: u8,
     #[serde(flatten)]
     setting: Setting,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    network: Option<Network>,
     /// Queries before the measured ones.
     warm_up_queries: usize,
     /// Measured queries.
@@ -135,6 +153,12 @@ impl BenchReport {
             digest: plan.digest().to_string(),
             ring_bits: plan.ring_bits,
             setting,
+            network: setting.path.zip(measured.traffic).map(|(path, traffic)| Network {
+                rtt_ms: path.round_trip.as_secs_f64() * 1e3,
+                bandwidth_mbit: path.bits_per_second.map(|rate| rate as f64 / 1e6),
+                packets: traffic.packets,
+                dropped: traffic.dropped,
+            }),
             warm_up_queries: measured.warm_up_queries,
             queries: costs.len(),
             sessions: last.sessions,
@@ -195,6 +219,7 @@ impl Report for BenchReport {
             batch,
             threads,
             concurrency,
+            ..
         } = self.setting;
         let mut lines = vec![
             format!(
@@ -219,8 +244,19 @@ impl Report for BenchReport {
                 "{:.1} queries a second, {:.1} samples a second",
                 self.queries_per_second, self.samples_per_second
             ),
-            String::new(),
         ];
+        lines.extend(self.network.as_ref().map(|network| {
+            let rate = network
+                .bandwidth_mbit
+                .map_or("no limit".to_owned(), |rate| format!("{rate} Mbit/s"));
+            format!(
+                "emulated network: {} round trip, {rate}; {} of {} packets dropped",
+                milliseconds(network.rtt_ms),
+                network.dropped,
+                network.dropped + network.packets
+            )
+        }));
+        lines.push(String::new());
         lines.extend(self.latency().text().lines().map(str::to_owned));
         let phases = &self.phases_ms;
         let phases = [
