@@ -8,7 +8,7 @@ use divan::counter::ItemsCount;
 use tercet_engine::nonlinear::{Shapes, deal, evaluate};
 use tercet_engine::testkit::World;
 use tercet_engine::{EngineError, RESULT_MASK};
-use tercet_plan::{Comparison, Op, ValueId};
+use tercet_plan::{Comparison, Op, ValueId, Variant};
 use tercet_ring::{Ring, RingKind};
 
 const LANES: usize = 1_000_000;
@@ -20,27 +20,30 @@ const SHAPES: Shapes<'_> = Shapes {
 };
 
 fn main() {
-    report::<u32>();
-    report::<u64>();
+    for variant in Variant::ALL {
+        report::<u32>(variant);
+        report::<u64>(variant);
+    }
     divan::main();
 }
 
 /// Prints what each role's processor time was, the least and the median of several runs.
-fn report<R: Ring>() {
-    let runs = [(); 11].map(|()| processor_times::<R>());
+fn report<R: Ring>(variant: Variant) {
+    let runs = [(); 11].map(|()| processor_times::<R>(variant));
     for (role, name) in ["dealer", "evaluator 0", "evaluator 1"].iter().enumerate() {
         let mut times = runs.map(|times| times[role]);
         times.sort_unstable();
         println!(
-            "{name}: {:?} at least, {:?} in the median, of processor time for {LANES} ReLU in {}",
+            "{name}: {:?} at least, {:?} in the median, of processor time for {LANES} ReLU in {}, {}",
             times[0],
             times[times.len() / 2],
-            R::KIND
+            R::KIND,
+            variant.name()
         );
     }
 }
 
-fn relu(ring: RingKind) -> Op {
+fn relu(ring: RingKind, variant: Variant) -> Op {
     let (comparison, shift) = match ring {
         RingKind::Z32 => (Comparison { bits: 26, drop: 5 }, 10),
         RingKind::Z64 => (Comparison { bits: 42, drop: 12 }, 16),
@@ -52,6 +55,7 @@ fn relu(ring: RingKind) -> Op {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison,
+        variant,
     }
 }
 
@@ -59,19 +63,19 @@ fn relu(ring: RingKind) -> Op {
 fn three_parties_z32(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(LANES))
-        .bench_local(|| processor_times::<u32>());
+        .bench_local(|| processor_times::<u32>(Variant::Balanced));
 }
 
 #[divan::bench(sample_count = 10)]
 fn three_parties_z64(bencher: Bencher<'_, '_>) {
     bencher
         .counter(ItemsCount::new(LANES))
-        .bench_local(|| processor_times::<u64>());
+        .bench_local(|| processor_times::<u64>(Variant::Balanced));
 }
 
 /// Runs the protocol; gives what each role's thread spent on a processor.
-fn processor_times<R: Ring>() -> [Duration; 3] {
-    let op = relu(R::KIND);
+fn processor_times<R: Ring>(variant: Variant) -> [Duration; 3] {
+    let op = relu(R::KIND, variant);
     let values: Vec<R> = (0..LANES as u64)
         .map(|i| R::from_u64(i.wrapping_mul(0x9e37_79b9_7f4a_7c15)))
         .collect();

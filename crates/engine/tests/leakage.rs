@@ -11,7 +11,7 @@ use tercet_engine::testkit::{SessionRun, Transcript, World};
 use tercet_ids::{PartyId, Role, Roles};
 use tercet_plan::cost::PlanCost;
 use tercet_plan::testkit::{PlanBuilder, random_parameters};
-use tercet_plan::{Comparison, Encoded, Integers, Op, Plan, Term};
+use tercet_plan::{Comparison, Encoded, Integers, Op, Plan, Term, Variant};
 use tercet_ring::{RingKind, Secret};
 
 const RUNS: u64 = 600;
@@ -69,6 +69,7 @@ fn network() -> Plan {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 24, drop: 4 },
+        variant: Variant::Balanced,
     };
     let relu = plan.step(relu, &[8], 8, 14);
     let output = plan.step(

@@ -16,7 +16,7 @@
 use tercet_ring::RingKind;
 use thiserror::Error;
 
-use crate::op::Comparison;
+use crate::op::{Comparison, Variant};
 
 /// Comparisons of at most this many bits are a single leaf.
 pub const SINGLE_LEAF_BITS: u32 = 5;
@@ -96,37 +96,80 @@ impl Layout {
     /// The cheapest layout in bits that cross a link (dealt bits once, opened bits twice), at the fewest rounds.
     pub fn new(comparison: Comparison, ring: RingKind) -> Result<Layout, ComparisonFault> {
         comparison.check(ring)?;
-        let bits = u32::from(comparison.bits - comparison.drop) - 1;
-        if bits <= SINGLE_LEAF_BITS {
-            return Ok(Layout {
-                leaves: vec![bits],
-                levels: vec![],
-            });
+        let bits = compared_bits(comparison);
+        let single_leaf = (bits <= SINGLE_LEAF_BITS).then(|| Layout::single_leaf(bits));
+        let cheapest = single_leaf
+            .or_else(|| (bits <= ONE_LEVEL_BITS).then(|| Layout::cheapest_of(Layout::one_level(bits)))?)
+            .or_else(|| Layout::cheapest_of(Layout::two_levels(bits)));
+        Ok(cheapest.expect("1 to 63 bits have a layout"))
+    }
+
+    /// The layout that a variant of a step takes where answers are opened.
+    ///
+    /// # Errors
+    /// When the comparison makes no sense in the ring.
+    pub fn of_variant(comparison: Comparison, variant: Variant, ring: RingKind) -> Result<Layout, ComparisonFault> {
+        match variant {
+            Variant::Traffic => Layout::cheapest(comparison, ring),
+            Variant::Balanced | Variant::Latency => Layout::new(comparison, ring),
         }
-        let mut candidates = Vec::new();
-        for leaf_count in bits.div_ceil(BLOCK_SIZE_MAX)..=bits {
-            let leaves = even_split(bits, leaf_count);
-            if bits <= ONE_LEVEL_BITS {
-                if leaf_count > 1 && leaf_count <= 2 * BLOCK_SIZE_MAX {
-                    candidates.push(Layout {
-                        leaves,
-                        levels: vec![vec![leaf_count]],
-                    });
-                }
-                continue;
-            }
-            for block_count in leaf_count.div_ceil(BLOCK_SIZE_MAX).max(2)..=BLOCK_SIZE_MAX.min(leaf_count / 2) {
-                let blocks = even_split(leaf_count, block_count);
-                candidates.push(Layout {
-                    leaves: leaves.clone(),
-                    levels: vec![blocks, vec![block_count]],
-                });
-            }
-        }
-        let cheapest = candidates
+    }
+
+    /// The cheapest layout in bits that cross a link, at any number of rounds.
+    pub fn cheapest(comparison: Comparison, ring: RingKind) -> Result<Layout, ComparisonFault> {
+        comparison.check(ring)?;
+        let bits = compared_bits(comparison);
+        let single_leaf = (bits <= BLOCK_SIZE_MAX).then(|| Layout::single_leaf(bits));
+        let candidates = single_leaf
             .into_iter()
-            .min_by_key(|layout| layout.dealt_bits(1) + 2 * layout.opened_bits());
-        Ok(cheapest.expect("6 to 63 bits have a layout"))
+            .chain(Layout::one_level(bits))
+            .chain(Layout::two_levels(bits));
+        Ok(Layout::cheapest_of(candidates).expect("1 to 63 bits have a layout"))
+    }
+
+    fn single_leaf(bits: u32) -> Layout {
+        Layout {
+            leaves: vec![bits],
+            levels: vec![],
+        }
+    }
+
+    /// All layouts of even leaves under a single block.
+    fn one_level(bits: u32) -> impl Iterator<Item = Layout> {
+        (bits.div_ceil(BLOCK_SIZE_MAX).max(2)..=BLOCK_SIZE_MAX.min(bits)).map(move |leaf_count| Layout {
+            leaves: even_split(bits, leaf_count),
+            levels: vec![vec![leaf_count]],
+        })
+    }
+
+    /// All layouts of even leaves under even blocks under a single block.
+    fn two_levels(bits: u32) -> impl Iterator<Item = Layout> {
+        (bits.div_ceil(BLOCK_SIZE_MAX).max(4)..=bits).flat_map(move |leaf_count| {
+            (leaf_count.div_ceil(BLOCK_SIZE_MAX).max(2)..=BLOCK_SIZE_MAX.min(leaf_count / 2)).map(move |block_count| {
+                Layout {
+                    leaves: even_split(bits, leaf_count),
+                    levels: vec![even_split(leaf_count, block_count), vec![block_count]],
+                }
+            })
+        })
+    }
+
+    /// The first of those that cost the least.
+    fn cheapest_of(layouts: impl IntoIterator<Item = Layout>) -> Option<Layout> {
+        layouts
+            .into_iter()
+            .min_by_key(|layout| layout.dealt_bits(1) + 2 * layout.opened_bits())
+    }
+
+    /// Leaves and the blocks above them, for a comparison whose last block is another's.
+    pub(crate) fn below_last_block(bits: u32, leaf_count: u32, block_count: Option<u32>) -> Layout {
+        Layout {
+            leaves: even_split(bits, leaf_count),
+            levels: block_count
+                .map(|blocks| even_split(leaf_count, blocks))
+                .into_iter()
+                .collect(),
+        }
     }
 
     /// Bits of each leaf.
@@ -184,6 +227,11 @@ impl Layout {
             .sum::<u32>()
             + 1
     }
+}
+
+/// Bits of a comparison below its sign.
+pub(crate) fn compared_bits(comparison: Comparison) -> u32 {
+    u32::from(comparison.bits - comparison.drop) - 1
 }
 
 /// Products of two or more masks that a block needs. An eq mask of the lowest child is there if the block itself yields an eq, which all

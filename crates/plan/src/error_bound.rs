@@ -37,9 +37,10 @@ impl Op {
                 shift,
                 relu,
                 comparison,
+                variant,
                 ..
             } => {
-                let levels = Tournament::new(window.taps() as u32, *relu).levels().len() as u64;
+                let levels = Tournament::new(window.taps() as u32, *relu, *variant).levels().len() as u64;
                 let lost = 2 * levels * ignored_below(*comparison) as u64;
                 Some(1 + lost.div_ceil(1 << shift))
             }

@@ -84,11 +84,11 @@ mod tests {
     }
 
     #[test]
-    fn the_bytes_of_format_1_stay_what_they_are() {
+    fn the_bytes_of_format_2_stay_what_they_are() {
         // Plans are stored and pinned by digest: whoever changes these bytes changes the format's version too.
         assert_eq!(
             plan().digest().to_string(),
-            "e69cb07422793d056e5816a2683e6de58c6e094fa068860518a1d50e3bcb5fd1"
+            "f4c4a11e0732064f0967d9d51f136990fdadc6df7f9d4582243ac1f8128b5130"
         );
     }
 
@@ -100,8 +100,8 @@ mod tests {
         assert_eq!(error, Err(PlanError::OtherFormat { found: 300 }));
         // Whatever comes after the version.
         assert_eq!(
-            Plan::from_bytes(&[2, 255, 255]),
-            Err(PlanError::OtherFormat { found: 2 })
+            Plan::from_bytes(&[1, 255, 255]),
+            Err(PlanError::OtherFormat { found: 1 })
         );
     }
 
@@ -115,10 +115,10 @@ mod tests {
         let trailing = [&bytes[..], &[0]].concat();
         assert_eq!(Plan::from_bytes(&trailing), Err(PlanError::Malformed));
         // The version once more, in two bytes instead of one.
-        let padded = [&[0x81, 0x00], &bytes[1..]].concat();
+        let padded = [&[0x80 | FORMAT as u8, 0x00], &bytes[1..]].concat();
         assert_eq!(Plan::from_bytes(&padded), Err(PlanError::Malformed));
         assert_eq!(
-            Plan::from_bytes(&vec![1; PLAN_BYTES_MAX + 1]),
+            Plan::from_bytes(&vec![FORMAT as u8; PLAN_BYTES_MAX + 1]),
             Err(PlanError::TooLarge {
                 bytes: PLAN_BYTES_MAX + 1
             })

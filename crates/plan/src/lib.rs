@@ -23,6 +23,7 @@ mod plan;
 #[cfg(any(test, feature = "testkit"))]
 pub mod testkit;
 mod tournament;
+mod unopened;
 mod validate;
 
 pub use array::{Array, ShapeMismatch};
@@ -31,7 +32,8 @@ pub use decode::DecodeError;
 pub use encode::{EncodeError, Encoded};
 pub use format::PlanError;
 pub use integers::{Integers, Parameters, ParametersFault};
-pub use op::{Comparison, ConvGeometry, Op, ParameterId, Term, ValueId, Window};
+pub use op::{Comparison, ConvGeometry, Op, ParameterId, Term, ValueId, Variant, Window};
 pub use plan::{Bound, Decode, FORMAT, Form, Input, Origin, Output, Parameter, Plan, Step, Value};
 pub use tournament::{Group, Tournament};
+pub use unopened::UnopenedLayout;
 pub use validate::{Place, PlanFault, Rule};

@@ -94,7 +94,7 @@ pub enum Op {
     /// A continuous piecewise linear function of `t = floor(x / 2^shift)`: for x below the first knot `slopes[0] * t + offsets[0]`, from
     /// `knots[i - 1]` on `slopes[i] * t + offsets[i]`. ReLU is knots `[0]`, slopes `[0, 1]`, offsets `[0, 0]`. Opened to masked.
     ///
-    /// Rounds: those of the comparison, plus one. All knots are compared at once.
+    /// Rounds: those of the comparison, plus one; with [`Variant::Latency`] the comparison takes one less. All knots are compared at once.
     Piecewise {
         /// The operand.
         of: ValueId,
@@ -108,11 +108,13 @@ pub enum Op {
         offsets: Vec<i64>,
         /// How `x - knot` is compared with zero.
         comparison: Comparison,
+        /// The protocol.
+        variant: Variant,
     },
     /// The largest of each window of a `[channels, height, width]` operand, without padding, of `floor(x / 2^shift)`. Opened to masked.
     ///
-    /// Windows of up to four elements take all pairs (zero among them) at once: the rounds of the comparison plus two; larger ones take
-    /// levels of four.
+    /// Windows of up to four elements take all pairs (zero among them) at once: the rounds of the comparison plus two, with [`Variant::Latency`] plus
+    /// one; larger ones take levels of four. With [`Variant::Traffic`] candidates meet in pairs.
     MaxPool {
         /// The operand.
         of: ValueId,
@@ -124,6 +126,8 @@ pub enum Op {
         relu: bool,
         /// How a difference of two candidates is compared with zero.
         comparison: Comparison,
+        /// The protocol.
+        variant: Variant,
     },
     /// The index of the largest element along the last axis, which the result no longer has; of equal ones the first. Opened to masked, scale 0.
     ArgMax {
@@ -131,6 +135,8 @@ pub enum Op {
         of: ValueId,
         /// How a difference of two candidates is compared with zero.
         comparison: Comparison,
+        /// The protocol.
+        variant: Variant,
     },
 }
 
@@ -154,6 +160,22 @@ impl Op {
             Op::MaxPool { .. } => "max-pool",
             Op::ArgMax { .. } => "arg-max",
         }
+    }
+
+    /// The variant of a step that has several.
+    pub fn variant(&self) -> Option<Variant> {
+        match self {
+            Op::Piecewise { variant, .. } | Op::MaxPool { variant, .. } | Op::ArgMax { variant, .. } => Some(*variant),
+            _ => None,
+        }
+    }
+
+    /// The same step by another of its protocols; a step that has but one stays as it is.
+    pub fn with_variant(mut self, choice: Variant) -> Op {
+        if let Op::Piecewise { variant, .. } | Op::MaxPool { variant, .. } | Op::ArgMax { variant, .. } = &mut self {
+            *variant = choice;
+        }
+        self
     }
 
     /// The values it uses, in order, with repetitions.
@@ -274,6 +296,31 @@ pub struct Window {
     pub stride: [u32; 2],
     /// Step between the taps of a window.
     pub dilation: [u32; 2],
+}
+
+/// Which of its protocols a step that compares runs. All compute the same, each within [`Op::error_bound`]; they differ in rounds and bytes.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub enum Variant {
+    /// The fewest bytes in all, online and dealt: small blocks of bits, and candidates that meet in pairs.
+    Traffic,
+    /// Few bytes at few rounds: the answers of comparisons are opened under masks.
+    Balanced,
+    /// The fewest rounds: a last answer is not opened, but enters the selection through dealt products of masks.
+    Latency,
+}
+
+impl Variant {
+    /// All variants.
+    pub const ALL: [Variant; 3] = [Variant::Traffic, Variant::Balanced, Variant::Latency];
+
+    /// The name used in tables, messages and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Variant::Traffic => "traffic",
+            Variant::Balanced => "balanced",
+            Variant::Latency => "latency",
+        }
+    }
 }
 
 /// How `x >= 0` is decided: on the low `bits` bits, of which the lowest `drop` are ignored.

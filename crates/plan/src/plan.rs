@@ -4,7 +4,7 @@ use tercet_ring::RingKind;
 use crate::op::{Op, ParameterId, ValueId};
 
 /// The version of the plan format that this crate reads and writes.
-pub const FORMAT: u16 = 1;
+pub const FORMAT: u16 = 2;
 
 /// A compiled model.
 ///

@@ -3,6 +3,8 @@
 //! Within a group all pairs are compared at once, so the number of comparisons grows with the square of the group; each
 //! level of groups costs the rounds of a comparison again.
 
+use crate::op::Variant;
+
 /// The most candidates of a group, zero not counted.
 pub const GROUP_SIZE_MAX: u32 = 4;
 
@@ -22,14 +24,20 @@ pub struct Group {
 }
 
 impl Tournament {
-    /// Groups of at most four, level upon level until one candidate is left; zero joins in the last level.
+    /// Groups of at most four, level upon level until one candidate is left; zero joins in the last level. With [`Variant::Traffic`] candidates
+    /// meet in pairs (an odd one makes a group of three), and zero meets the last.
     ///
     /// A single candidate that does not meet zero needs no level.
-    pub fn new(candidates: u32, with_zero: bool) -> Tournament {
+    pub fn new(candidates: u32, with_zero: bool, variant: Variant) -> Tournament {
+        let in_pairs = variant == Variant::Traffic;
         let mut levels: Vec<Vec<Group>> = Vec::new();
         let mut left = candidates;
         while left > 1 {
-            let groups = left.div_ceil(GROUP_SIZE_MAX);
+            let groups = if in_pairs {
+                left / 2
+            } else {
+                left.div_ceil(GROUP_SIZE_MAX)
+            };
             let size = |group| left / groups + u32::from(group < left % groups);
             levels.push(
                 (0..groups)
@@ -42,7 +50,7 @@ impl Tournament {
             left = groups;
         }
         if with_zero {
-            match levels.last_mut() {
+            match levels.last_mut().filter(|_| !in_pairs) {
                 Some(last) => last[0].with_zero = true,
                 None => levels.push(vec![Group {
                     candidates: 1,
@@ -85,6 +93,12 @@ impl Group {
         self.pairs() + self.candidates * ((1 << opponents) - 1 - opponents)
     }
 
+    /// Products of one or more masks that name the winner without a round: for each candidate those of its comparisons.
+    pub fn winner_terms(self) -> u32 {
+        let opponents = self.contestants() - 1;
+        self.candidates * ((1 << opponents) - 1)
+    }
+
     /// Bits opened per lane in each direction for the winner bits: that of zero is not needed.
     pub fn winner_openings(self) -> u32 {
         if self.has_winner_round() { self.candidates } else { 0 }
@@ -105,9 +119,9 @@ mod tests {
 
     #[test]
     fn levels_fit_together() {
-        for candidates in 1..200 {
+        for (candidates, variant) in (1..200).flat_map(|candidates| Variant::ALL.map(|variant| (candidates, variant))) {
             let mut left = candidates;
-            for level in Tournament::new(candidates, false).levels() {
+            for level in Tournament::new(candidates, false, variant).levels() {
                 assert_eq!(level.iter().map(|group| group.candidates).sum::<u32>(), left);
                 assert!(
                     level
@@ -122,12 +136,19 @@ mod tests {
 
     #[test]
     fn known_tournaments() {
-        assert_eq!(sizes(&Tournament::new(1, false)), Vec::<Vec<u32>>::new());
-        assert_eq!(sizes(&Tournament::new(1, true)), [vec![2]]);
-        assert_eq!(sizes(&Tournament::new(4, false)), [vec![4]]);
-        assert_eq!(sizes(&Tournament::new(4, true)), [vec![5]]);
-        assert_eq!(sizes(&Tournament::new(9, true)), [vec![3, 3, 3], vec![4]]);
-        assert_eq!(sizes(&Tournament::new(10, false)), [vec![4, 3, 3], vec![3]]);
+        for variant in [Variant::Balanced, Variant::Latency] {
+            let sizes = |candidates, with_zero| sizes(&Tournament::new(candidates, with_zero, variant));
+            assert_eq!(sizes(1, false), Vec::<Vec<u32>>::new());
+            assert_eq!(sizes(1, true), [vec![2]]);
+            assert_eq!(sizes(4, false), [vec![4]]);
+            assert_eq!(sizes(4, true), [vec![5]]);
+            assert_eq!(sizes(9, true), [vec![3, 3, 3], vec![4]]);
+            assert_eq!(sizes(10, false), [vec![4, 3, 3], vec![3]]);
+        }
+        let pairs = |candidates, with_zero| sizes(&Tournament::new(candidates, with_zero, Variant::Traffic));
+        assert_eq!(pairs(1, true), [vec![2]]);
+        assert_eq!(pairs(4, true), [vec![2, 2], vec![2], vec![2]]);
+        assert_eq!(pairs(9, false), [vec![3, 2, 2, 2], vec![2, 2], vec![2]]);
     }
 
     #[test]
@@ -139,6 +160,7 @@ mod tests {
         assert_eq!(group.pairs(), 10);
         assert_eq!(group.winner_products(), 10 + 4 * 11);
         assert_eq!(group.winner_openings(), 4);
+        assert_eq!(group.winner_terms(), 4 * 15);
         assert_eq!(
             Group {
                 candidates: 2,

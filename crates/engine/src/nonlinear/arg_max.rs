@@ -10,12 +10,13 @@
 
 use std::ops::Range;
 
-use tercet_plan::{Comparison, Group, Tournament};
+use tercet_plan::{Comparison, Group, Tournament, Variant};
 use tercet_ring::{Ring, Secret};
 
 use super::contest::Contest;
-use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, SlotPair, VALUES, add_bits, deal_bits};
+use super::select::{MaskParts, SELECTED, Selector, Shares, SlotPair, VALUES};
 use super::slots::{Slot, Slots};
+use super::winners::{DealtWinners, Winners};
 use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// Indices, which are not truncated: the second slot of each pair stays unused.
@@ -28,19 +29,22 @@ const SELECTED_INDICES: SlotPair = [Slot::SelectedIndexMasks, Slot::SelectedWrap
 pub struct ArgMax {
     /// How a difference is compared with zero.
     pub comparison: Comparison,
+    /// Who meets whom, and whether winner bits are opened.
+    pub variant: Variant,
     /// Elements of a row.
     pub candidates: usize,
 }
 
 impl ArgMax {
     fn tournament(&self) -> Tournament {
-        Tournament::new(self.candidates as u32, false)
+        Tournament::new(self.candidates as u32, false, self.variant)
     }
 
     fn contest<'g>(&self, groups: &'g [Group], lanes: usize) -> Contest<'g> {
         Contest {
             groups,
             comparison: self.comparison,
+            variant: self.variant,
             lanes,
         }
     }
@@ -69,17 +73,16 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], search: ArgMax) -> Result<(),
     let mut indices: Option<Secret<R>> = None;
     for (level, groups) in tournament.levels().iter().enumerate() {
         let slots = Slots::of_level(level);
-        let winners = search.contest(groups, lanes).deal(dealer, slots, &values)?;
-        let bit_masks = deal_bits(dealer, slots, &winners);
+        let winning = DealtWinners::deal(dealer, slots, &search.contest(groups, lanes), &values)?;
         if let Some(indices) = &indices {
             let parts = MaskParts::new(indices, 0);
             parts.deal(dealer, slots, INDICES);
-            parts.deal_selected(dealer, slots, SELECTED_INDICES, &bit_masks);
+            winning.select(dealer, slots, SELECTED_INDICES, &parts);
         }
         if level + 1 < tournament.levels().len() {
             let parts = MaskParts::new(&values, 0);
             parts.deal(dealer, slots, VALUES);
-            parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
+            winning.select(dealer, slots, SELECTED, &parts);
             let winners = groups.len() * lanes;
             let mask = dealer.mask::<R>(slots.at(Slot::OutputMasks), 2 * winners);
             indices = Some(Secret::new(mask[..winners].to_vec()));
@@ -104,11 +107,7 @@ pub async fn evaluate<R: Ring>(
     let mut indices: Option<Secret<R>> = None;
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
-        let winners = search
-            .contest(groups, lanes)
-            .evaluate(evaluator, slots, &values)
-            .await?;
-        let bits = Bits::take(evaluator, slots, &winners);
+        let winning = Winners::evaluate(evaluator, slots, &search.contest(groups, lanes), &values).await?;
         let winners = groups.len() * lanes;
         let mut sums = match is_last {
             true => Secret::new(mask.to_vec()),
@@ -116,10 +115,10 @@ pub async fn evaluate<R: Ring>(
         };
         let (index_sums, value_sums) = sums.split_at_mut(winners);
         match &indices {
-            None => add_public_indices(index_sums, groups, &bits, is_first, lanes),
+            None => winning.add_places(index_sums, groups, is_first, lanes),
             Some(indices) => {
                 let shares = &Shares::take(evaluator, slots, INDICES, 0, indices.len());
-                let selected = Shares::take(evaluator, slots, SELECTED_INDICES, 0, indices.len());
+                let selected = winning.take_selected(evaluator, slots, SELECTED_INDICES, 0, indices.len());
                 let selector = Selector {
                     m: indices,
                     shift: 0,
@@ -127,12 +126,12 @@ pub async fn evaluate<R: Ring>(
                     values: shares,
                     lanes,
                 };
-                selector.add_winners(index_sums, groups, &bits, &selected);
+                winning.add_values(index_sums, groups, &selector, &selected);
             }
         }
         if !is_last {
             let shares = &Shares::take(evaluator, slots, VALUES, 0, values.len());
-            let selected = Shares::take(evaluator, slots, SELECTED, 0, values.len());
+            let selected = winning.take_selected(evaluator, slots, SELECTED, 0, values.len());
             let selector = Selector {
                 m: &values,
                 shift: 0,
@@ -140,7 +139,7 @@ pub async fn evaluate<R: Ring>(
                 values: shares,
                 lanes,
             };
-            selector.add_winners(value_sums, groups, &bits, &selected);
+            winning.add_values(value_sums, groups, &selector, &selected);
         }
         let opened = evaluator.open(sums).await;
         if is_last {
@@ -150,15 +149,4 @@ pub async fn evaluate<R: Ring>(
         values = Secret::new(opened[winners..].to_vec());
     }
     Ok(evaluator.open(Secret::new(mask.to_vec())).await)
-}
-
-/// Adds, for each group, the bit of each candidate times the candidate's place among all.
-fn add_public_indices<R: Ring>(sums: &mut [R], groups: &[Group], bits: &Bits<R>, is_first: bool, lanes: usize) {
-    let mut candidate = 0;
-    for (group, sum) in groups.iter().zip(sums.chunks_exact_mut(lanes.max(1))) {
-        for _ in 0..group.candidates {
-            add_bits(sum, bits, candidate, is_first, R::from_u64(candidate as u64));
-            candidate += 1;
-        }
-    }
 }

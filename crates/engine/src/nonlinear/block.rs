@@ -102,7 +102,9 @@ macro_rules! with_entries {
             4 => vectorize(|| $function::<16>($($argument),*)),
             5 => vectorize(|| $function::<32>($($argument),*)),
             6 => vectorize(|| $function::<64>($($argument),*)),
-            _ => unreachable!("leaves, blocks and groups have at most six bits"),
+            7 => vectorize(|| $function::<128>($($argument),*)),
+            8 => vectorize(|| $function::<256>($($argument),*)),
+            _ => unreachable!("leaves, blocks and groups have at most eight bits"),
         }
     };
 }

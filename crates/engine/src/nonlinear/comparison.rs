@@ -11,7 +11,7 @@
 use tercet_plan::Layout;
 use tercet_ring::BitPlanes;
 
-use super::block::{self, Block};
+use super::block::{self, Block, Nodes};
 use super::slots::{Slot, Slots};
 use crate::{Dealer, EvaluatorTile};
 
@@ -19,6 +19,16 @@ use crate::{Dealer, EvaluatorTile};
 ///
 /// Gives the masks l_b, one plane for each of `thresholds`.
 pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPlanes, thresholds: usize) -> BitPlanes {
+    deal_blocks(dealer, slots, layout, r, thresholds);
+    let mut answers = dealer.mask_bits(slots.at(Slot::AnswerMasks), thresholds, r.lanes());
+    for threshold in 0..thresholds {
+        xor_into(answers.plane_mut(threshold), r.plane(r.planes() - 1));
+    }
+    answers
+}
+
+/// The dealer's part up to what the last level yields.
+pub(super) fn deal_blocks(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPlanes, thresholds: usize) {
     let lanes = r.lanes();
     dealer.deal_bits(slots.at(Slot::LeafProducts), &block::leaf_products(layout, r));
     for (level, children) in layout.levels().iter().enumerate() {
@@ -31,11 +41,6 @@ pub(super) fn deal(dealer: &mut Dealer, slots: Slots, layout: &Layout, r: &BitPl
             .collect();
         dealer.deal_bits(slots.at(Slot::level_products(level)), &join(products));
     }
-    let mut answers = dealer.mask_bits(slots.at(Slot::AnswerMasks), thresholds, lanes);
-    for threshold in 0..thresholds {
-        xor_into(answers.plane_mut(threshold), r.plane(r.planes() - 1));
-    }
-    answers
 }
 
 /// An evaluator's part. `m` has planes like the dealer's `r` for each threshold.
@@ -47,6 +52,28 @@ pub(super) async fn evaluate(
     layout: &Layout,
     m: &[BitPlanes],
 ) -> BitPlanes {
+    let nodes = evaluate_blocks(evaluator, slots, layout, m).await;
+    let (thresholds, lanes, is_first) = (m.len(), m[0].lanes(), evaluator.is_first());
+    let mut answers = evaluator.mask_bits(slots.at(Slot::AnswerMasks), thresholds, lanes);
+    for (threshold, nodes) in nodes.iter().enumerate() {
+        let answer = answers.plane_mut(threshold);
+        xor_into(answer, nodes.less.plane(0));
+        if is_first {
+            let m = &m[threshold];
+            xor_into(answer, m.plane(m.planes() - 1));
+            answer.iter_mut().for_each(|word| *word = !*word);
+        }
+    }
+    evaluator.open_bits(answers).await
+}
+
+/// An evaluator's part up to what the last level yields, for each of `m`.
+pub(super) async fn evaluate_blocks(
+    evaluator: &mut EvaluatorTile,
+    slots: Slots,
+    layout: &Layout,
+    m: &[BitPlanes],
+) -> Vec<Nodes> {
     let (thresholds, lanes, is_first) = (m.len(), m[0].lanes(), evaluator.is_first());
     let products = evaluator.dealt_bits(slots.at(Slot::LeafProducts), layout.leaf_products() as usize, lanes);
     let mut nodes: Vec<_> = m
@@ -69,17 +96,7 @@ pub(super) async fn evaluate(
             .map(|t| block::block_nodes(&blocks, &opened[t], &masks[t], &products[t], &nodes[t], is_first))
             .collect();
     }
-    let mut answers = evaluator.mask_bits(slots.at(Slot::AnswerMasks), thresholds, lanes);
-    for (threshold, nodes) in nodes.iter().enumerate() {
-        let answer = answers.plane_mut(threshold);
-        xor_into(answer, nodes.less.plane(0));
-        if is_first {
-            let m = &m[threshold];
-            xor_into(answer, m.plane(m.planes() - 1));
-            answer.iter_mut().for_each(|word| *word = !*word);
-        }
-    }
-    evaluator.open_bits(answers).await
+    nodes
 }
 
 fn xor_into(to: &mut [u64], other: &[u64]) {
@@ -87,7 +104,7 @@ fn xor_into(to: &mut [u64], other: &[u64]) {
 }
 
 /// The planes of all parts, in order. A single part stays where it is.
-fn join(mut parts: Vec<BitPlanes>) -> BitPlanes {
+pub(super) fn join(mut parts: Vec<BitPlanes>) -> BitPlanes {
     match parts.len() {
         1 => parts.remove(0),
         _ => BitPlanes::concat(&parts),

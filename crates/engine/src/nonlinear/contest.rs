@@ -11,10 +11,11 @@
 //! [`Group::winner_openings`] bits each way and [`Group::winner_products`] dealt. Source: ABY2.0 (USENIX Security 2021),
 //! multi-input multiplication.
 
-use tercet_plan::{Comparison, Group};
+use tercet_plan::{Comparison, Group, Variant};
 use tercet_ring::{BitPlanes, Ring, Secret, slice_bits};
 
 use super::block::{Base, Factors, Shared};
+use super::polynomial::Polynomial;
 use super::slots::{Slot, Slots};
 use super::{block, comparison, layout};
 use crate::{Dealer, EngineError, EvaluatorTile};
@@ -23,6 +24,7 @@ use crate::{Dealer, EngineError, EvaluatorTile};
 pub(super) struct Contest<'a> {
     pub groups: &'a [Group],
     pub comparison: Comparison,
+    pub variant: Variant,
     pub lanes: usize,
 }
 
@@ -35,9 +37,7 @@ struct Candidate {
 impl Contest<'_> {
     /// The dealer's part: the masks of the winner bits, one plane for each candidate.
     pub fn deal<R: Ring>(&self, dealer: &mut Dealer, slots: Slots, r: &[R]) -> Result<BitPlanes, EngineError> {
-        let layout = layout::<R>(self.comparison)?;
-        let bits = slice_bits(&self.differences(r), 0, layout.compared_bits() + 1);
-        let pairs = self.by_pair(comparison::deal(dealer, slots, &layout, &bits, 1));
+        let pairs = self.deal_pairs(dealer, slots, r)?;
         if self.openings() == 0 {
             return Ok(self.assemble(&pairs, None, false));
         }
@@ -64,9 +64,7 @@ impl Contest<'_> {
         slots: Slots,
         m: &[R],
     ) -> Result<BitPlanes, EngineError> {
-        let layout = layout::<R>(self.comparison)?;
-        let bits = slice_bits(&self.differences(m), 0, layout.compared_bits() + 1);
-        let pairs = self.by_pair(comparison::evaluate(evaluator, slots, &layout, &[bits]).await);
+        let pairs = self.evaluate_pairs(evaluator, slots, m).await?;
         if self.openings() == 0 {
             return Ok(self.assemble(&pairs, None, true));
         }
@@ -93,6 +91,32 @@ impl Contest<'_> {
         }
         let winners = evaluator.open_bits(winners).await;
         Ok(self.assemble(&pairs, Some(&winners), true))
+    }
+
+    /// The dealer's part of all comparisons: the masks of the answers, one plane for each pair.
+    pub fn deal_pairs<R: Ring>(&self, dealer: &mut Dealer, slots: Slots, r: &[R]) -> Result<BitPlanes, EngineError> {
+        let layout = layout::<R>(self.comparison, self.variant)?;
+        let bits = slice_bits(&self.differences(r), 0, layout.compared_bits() + 1);
+        Ok(self.by_pair(comparison::deal(dealer, slots, &layout, &bits, 1)))
+    }
+
+    /// An evaluator's part of all comparisons: the masked answers, one plane for each pair.
+    pub async fn evaluate_pairs<R: Ring>(
+        &self,
+        evaluator: &mut EvaluatorTile,
+        slots: Slots,
+        m: &[R],
+    ) -> Result<BitPlanes, EngineError> {
+        let layout = layout::<R>(self.comparison, self.variant)?;
+        let bits = slice_bits(&self.differences(m), 0, layout.compared_bits() + 1);
+        Ok(self.by_pair(comparison::evaluate(evaluator, slots, &layout, &[bits]).await))
+    }
+
+    /// The winner bit of each candidate as a product of the answers.
+    pub fn polynomials(&self) -> Vec<Polynomial> {
+        let winner =
+            |candidate: Candidate| Polynomial::product(candidate.pairs.into_iter().zip(candidate.negated).collect());
+        self.candidates(|_| true).into_iter().map(winner).collect()
     }
 
     /// For each pair the differences of its values without their ignored bits, in rows of whole words of lanes.
@@ -179,9 +203,14 @@ impl Contest<'_> {
 
     /// The comparisons of each candidate that has several.
     fn contested_candidates(&self) -> Vec<Candidate> {
+        self.candidates(Group::has_winner_round)
+    }
+
+    /// The comparisons of each candidate in the groups `of`.
+    fn candidates(&self, of: impl Fn(Group) -> bool) -> Vec<Candidate> {
         let (mut candidates, mut first_pair) = (Vec::new(), 0);
         for group in self.groups {
-            for candidate in (0..group.candidates as usize).filter(|_| group.has_winner_round()) {
+            for candidate in (0..group.candidates as usize).filter(|_| of(*group)) {
                 let own = pairs_of(*group)
                     .enumerate()
                     .filter(|(_, (i, j))| *i == candidate || *j == candidate);

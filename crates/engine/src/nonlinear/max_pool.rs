@@ -1,7 +1,7 @@
 //! Max pooling: of each window the largest `floor(x / 2^shift)`, zero among the candidates when a ReLU follows.
 //!
 //! A tournament of `contest`s: `y = sum over candidates of w_i t_i` with winner bits w, the products fused with the truncation as in
-//! `select.rs`. Windows of up to four elements need one level; the winners of an earlier level are masked afresh, at full
+//! `select.rs`, or in the fewest rounds as in `winners.rs`. Windows of up to four elements need one level; the winners of an earlier level are masked afresh, at full
 //! scale, and only the last level truncates.
 //!
 //! Rounds and bytes of a level: those of its contest; one round more with one element for each group each way; dealt for each candidate three
@@ -9,13 +9,14 @@
 
 use std::ops::Range;
 
-use tercet_plan::{Comparison, Group, Tournament, Window};
+use tercet_plan::{Comparison, Group, Tournament, Variant, Window};
 use tercet_ring::{Ring, Secret};
 
 use super::contest::Contest;
-use super::select::{Bits, MaskParts, SELECTED, Selector, Shares, VALUES, deal_bits};
+use super::select::{MaskParts, SELECTED, Selector, Shares, VALUES};
 use super::slots::{Slot, Slots};
 use super::truncate;
+use super::winners::{DealtWinners, Winners};
 use crate::{Dealer, EngineError, EvaluatorTile};
 
 /// The public form of a max pooling, as in [`tercet_plan::Op::MaxPool`].
@@ -29,6 +30,8 @@ pub struct MaxPool<'a> {
     pub relu: bool,
     /// How a difference is compared with zero.
     pub comparison: Comparison,
+    /// Who meets whom, and whether winner bits are opened.
+    pub variant: Variant,
     /// `[channels, height, width]` of one sample of the operand.
     pub operand: &'a [u32],
     /// The same of the result.
@@ -37,13 +40,18 @@ pub struct MaxPool<'a> {
 
 impl MaxPool<'_> {
     fn tournament(&self) -> Tournament {
-        Tournament::new(self.window.size[0].saturating_mul(self.window.size[1]), self.relu)
+        Tournament::new(
+            self.window.size[0].saturating_mul(self.window.size[1]),
+            self.relu,
+            self.variant,
+        )
     }
 
     fn contest<'g>(&self, groups: &'g [Group], lanes: usize) -> Contest<'g> {
         Contest {
             groups,
             comparison: self.comparison,
+            variant: self.variant,
             lanes,
         }
     }
@@ -93,11 +101,10 @@ pub fn deal<R: Ring>(dealer: &mut Dealer, r: &[R], pool: MaxPool<'_>, lanes: Ran
     }
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
-        let winners = pool.contest(groups, lanes).deal(dealer, slots, &r)?;
+        let winners = DealtWinners::deal(dealer, slots, &pool.contest(groups, lanes), &r)?;
         let parts = MaskParts::new(&r, pool.shift_of(is_last));
         parts.deal(dealer, slots, VALUES);
-        let bit_masks = deal_bits(dealer, slots, &winners);
-        parts.deal_selected(dealer, slots, SELECTED, &bit_masks);
+        winners.select(dealer, slots, SELECTED, &parts);
         if !is_last {
             r = dealer.mask(slots.at(Slot::OutputMasks), groups.len() * lanes);
         }
@@ -126,10 +133,9 @@ pub async fn evaluate<R: Ring>(
     for (level, groups) in tournament.levels().iter().enumerate() {
         let (slots, is_last) = (Slots::of_level(level), level + 1 == tournament.levels().len());
         let shift = pool.shift_of(is_last);
-        let winners = pool.contest(groups, lanes).evaluate(evaluator, slots, &m).await?;
+        let winners = Winners::evaluate(evaluator, slots, &pool.contest(groups, lanes), &m).await?;
         let values = &Shares::take(evaluator, slots, VALUES, shift, m.len());
-        let bits = Bits::take(evaluator, slots, &winners);
-        let selected = Shares::take(evaluator, slots, SELECTED, shift, m.len());
+        let selected = winners.take_selected(evaluator, slots, SELECTED, shift, m.len());
         let mut sums = match is_last {
             true => Secret::new(mask.to_vec()),
             false => evaluator.masks(slots.at(Slot::OutputMasks), groups.len() * lanes),
@@ -141,7 +147,7 @@ pub async fn evaluate<R: Ring>(
             values,
             lanes,
         };
-        selector.add_winners(&mut sums, groups, &bits, &selected);
+        winners.add_values(&mut sums, groups, &selector, &selected);
         m = evaluator.open(sums).await;
     }
     Ok(m)

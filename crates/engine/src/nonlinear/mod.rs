@@ -10,16 +10,19 @@ mod comparison;
 mod contest;
 pub mod max_pool;
 pub mod piecewise;
+mod polynomial;
 mod select;
 mod slots;
 #[cfg(test)]
 mod tests;
 mod tiling;
 pub mod truncate;
+mod unopened;
+mod winners;
 
 use std::ops::Range;
 
-use tercet_plan::{Comparison, Layout, Op};
+use tercet_plan::{Comparison, Layout, Op, Variant};
 use tercet_ring::{Ring, Secret};
 
 use self::arg_max::ArgMax;
@@ -107,6 +110,7 @@ impl<'a> Nonlinear<'a> {
                 slopes,
                 offsets,
                 comparison,
+                variant,
                 ..
             } => Ok(Nonlinear::Piecewise(Piecewise {
                 shift: *shift,
@@ -114,23 +118,29 @@ impl<'a> Nonlinear<'a> {
                 slopes,
                 offsets,
                 comparison: *comparison,
+                variant: *variant,
             })),
             Op::MaxPool {
                 window,
                 shift,
                 relu,
                 comparison,
+                variant,
                 ..
             } => Ok(Nonlinear::MaxPool(MaxPool {
                 window: *window,
                 shift: *shift,
                 relu: *relu,
                 comparison: *comparison,
+                variant: *variant,
                 operand: shapes.operand,
                 result: shapes.result,
             })),
-            Op::ArgMax { comparison, .. } => Ok(Nonlinear::ArgMax(ArgMax {
+            Op::ArgMax {
+                comparison, variant, ..
+            } => Ok(Nonlinear::ArgMax(ArgMax {
                 comparison: *comparison,
+                variant: *variant,
                 candidates: shapes.operand.last().map_or(1, |&candidates| candidates as usize),
             })),
             _ => Err(EngineError::Misuse("a step that is not non-linear was run as one")),
@@ -169,7 +179,8 @@ impl<'a> Nonlinear<'a> {
     }
 }
 
-/// The blocks of a comparison. A checked plan has none that fails.
-fn layout<R: Ring>(comparison: Comparison) -> Result<Layout, EngineError> {
-    Layout::new(comparison, R::KIND).map_err(|_| EngineError::Misuse("a comparison that does not fit the ring was run"))
+/// The blocks of a comparison whose answer is opened. A checked plan has none that fails.
+fn layout<R: Ring>(comparison: Comparison, variant: Variant) -> Result<Layout, EngineError> {
+    Layout::of_variant(comparison, variant, R::KIND)
+        .map_err(|_| EngineError::Misuse("a comparison that does not fit the ring was run"))
 }

@@ -59,13 +59,20 @@ impl<R: Ring> MaskParts<R> {
         }
     }
 
-    /// Deals the products of bits and the values. Bits stand in rows as long as there are values, each row for all of them.
-    pub fn deal_selected(&self, dealer: &mut Dealer, slots: Slots, [shifted, wraps]: SlotPair, bit_masks: &Secret<R>) {
+    /// Deals the products of bits and the values, both in rows of `lanes`: of each row of bits with the row of values that `value_rows` names.
+    pub fn deal_selected(
+        &self,
+        dealer: &mut Dealer,
+        slots: Slots,
+        [shifted, wraps]: SlotPair,
+        bit_masks: &Secret<R>,
+        value_rows: &[usize],
+        lanes: usize,
+    ) {
         let times = |factors: &Secret<R>| {
             let mut products = bit_masks.clone();
-            products
-                .chunks_mut(factors.len().max(1))
-                .for_each(|row| vector::multiply_assign(row, factors));
+            let rows = products.chunks_mut(lanes.max(1)).zip(value_rows);
+            rows.for_each(|(row, &value)| vector::multiply_assign(row, &factors[value * lanes..(value + 1) * lanes]));
             products
         };
         dealer.deal(slots.at(shifted), &times(&self.shifted));
@@ -84,8 +91,8 @@ pub(super) fn deal_bits<R: Ring>(dealer: &mut Dealer, slots: Slots, masks: &BitP
 
 /// An evaluator's shares of products with the parts of a mask: with the mask shifted, and with its wrap (mod 2^shift).
 pub(super) struct Shares<R: Ring> {
-    shifted: Secret<R>,
-    wraps: Secret<R>,
+    pub shifted: Secret<R>,
+    pub wraps: Secret<R>,
 }
 
 impl<R: Ring> Shares<R> {
@@ -167,7 +174,7 @@ impl<R: Ring> Selector<'_, R> {
         }
     }
 
-    fn row<'b>(&self, all: &'b [R], row: usize) -> &'b [R] {
+    pub fn row<'b>(&self, all: &'b [R], row: usize) -> &'b [R] {
         &all[row * self.lanes..(row + 1) * self.lanes]
     }
 }
@@ -184,13 +191,13 @@ pub(super) fn add_bits<R: Ring>(sum: &mut [R], bits: &Bits<R>, row: usize, is_fi
 
 /// The share of `b v` from those of `v` and `l_b v`: `m_b v + (1 - 2 m_b) l_b v`.
 #[inline(always)]
-fn unmasked<R: Ring>(opened: R, masked: R, value: R) -> R {
+pub(super) fn unmasked<R: Ring>(opened: R, masked: R, value: R) -> R {
     masked.plus(R::ZERO.minus(opened).and(value.minus(masked).minus(masked)))
 }
 
 /// The public numbers of a truncation.
 #[derive(Clone, Copy)]
-struct Form<R> {
+pub(super) struct Form<R> {
     shift: u32,
     offset: R,
     shifted_offset: R,
@@ -198,7 +205,7 @@ struct Form<R> {
 }
 
 impl<R: Ring> Form<R> {
-    fn new(shift: u32, is_first: bool) -> Self {
+    pub fn new(shift: u32, is_first: bool) -> Self {
         let offset = R::ONE.shifted_left(R::BITS - 2);
         let first = if is_first { R::ZERO.minus(R::ONE) } else { R::ZERO };
         Form {
@@ -211,7 +218,7 @@ impl<R: Ring> Form<R> {
 
     /// `u - 2^(l-2-f)`, and all ones where the mask may have wrapped.
     #[inline(always)]
-    fn public(&self, m: R) -> (R, R) {
+    pub fn public(&self, m: R) -> (R, R) {
         let m = m.plus(self.offset);
         let wrapped = m.shifted_right(R::BITS - 1).minus(R::ONE);
         (m.shifted_right(self.shift).minus(self.shifted_offset), wrapped)
@@ -219,7 +226,7 @@ impl<R: Ring> Form<R> {
 
     /// A share of `t`, or of `l_b t`, without the public part.
     #[inline(always)]
-    fn secret(&self, shifted: R, wrap: R, wrapped: R) -> R {
+    pub fn secret(&self, shifted: R, wrap: R, wrapped: R) -> R {
         wrap.shifted_left(R::BITS - self.shift).and(wrapped).minus(shifted)
     }
 
@@ -249,7 +256,7 @@ impl<R: Ring> Form<R> {
 }
 
 /// All planes' bits as elements 0 and 1, one plane after the other.
-fn as_elements<R: Ring>(planes: &BitPlanes) -> Secret<R> {
+pub(super) fn as_elements<R: Ring>(planes: &BitPlanes) -> Secret<R> {
     if planes.planes() == 1 || planes.lanes().is_multiple_of(64) {
         return unslice(planes.words(), planes.planes() * planes.lanes());
     }

@@ -1,6 +1,6 @@
 //! Steps that compare: activations, maxima, labels.
 
-use tercet_plan::{Comparison, Form, Op, Window};
+use tercet_plan::{Comparison, Form, Op, Variant, Window};
 
 use super::{Held, Lowering};
 use crate::error::ImportError;
@@ -62,6 +62,7 @@ impl Lowering<'_> {
             slopes,
             offsets,
             comparison,
+            variant: Variant::Balanced,
         };
         self.step(id, unit, op, result, Form::Masked)
     }
@@ -88,6 +89,7 @@ impl Lowering<'_> {
             shift,
             relu,
             comparison,
+            variant: Variant::Balanced,
         };
         self.step(id, held.unit, op, fraction - shift, Form::Masked)
     }
@@ -101,6 +103,7 @@ impl Lowering<'_> {
         let op = Op::ArgMax {
             of: held.id,
             comparison,
+            variant: Variant::Balanced,
         };
         self.step(id, 1.0, op, 0, Form::Masked)
     }

@@ -4,7 +4,7 @@ use tercet_ring::RingKind;
 
 use super::{Memory, Network, StepCost, nonlinear};
 use crate::testkit::PlanBuilder;
-use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Window};
+use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Variant, Window};
 
 /// A convolution of `[2, 8, 8]` to `[3, 6, 6]`, a ReLU and a dense layer to 10.
 fn network(ring: RingKind) -> Plan {
@@ -31,6 +31,7 @@ fn network(ring: RingKind) -> Plan {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 26, drop: 5 },
+        variant: Variant::Balanced,
     };
     let active = builder.step(relu, &[3, 6, 6], 8, 16);
     let row = builder.step(Op::Reshape(active), &[108], 8, 16);
@@ -144,7 +145,7 @@ fn row(name: &str, op: impl Fn(u8, Comparison) -> Op) -> String {
 fn the_document_shows_what_protocols_cost() {
     let document = include_str!("../../../../docs/protocols.md");
     let of = ValueId(0);
-    let piecewise = |knots: usize| {
+    let piecewise = |knots: usize, variant| {
         move |shift, comparison| Op::Piecewise {
             of,
             shift,
@@ -152,9 +153,10 @@ fn the_document_shows_what_protocols_cost() {
             slopes: vec![0; knots + 1],
             offsets: vec![0; knots + 1],
             comparison,
+            variant,
         }
     };
-    let pool = |size: u32, relu| {
+    let pool = |size: u32, relu, variant| {
         move |shift, comparison| Op::MaxPool {
             of,
             window: Window {
@@ -165,19 +167,47 @@ fn the_document_shows_what_protocols_cost() {
             shift,
             relu,
             comparison,
+            variant,
         }
     };
+    let arg_max = |variant| {
+        move |_, comparison| Op::ArgMax {
+            of,
+            comparison,
+            variant,
+        }
+    };
+    let [traffic, balanced, latency] = Variant::ALL;
     let rows = [
         row("Truncate", |shift, _| Op::Truncate { of, shift }),
-        row("ReLU (piecewise, 1 knot)", piecewise(1)),
-        row("Clip (piecewise, 2 knots)", piecewise(2)),
-        row("Sigmoid (piecewise, 12 knots)", piecewise(12)),
-        row("Max pool 2x2", pool(2, false)),
-        row("Max pool 2x2 and ReLU", pool(2, true)),
-        row("Max pool 3x3 and ReLU", pool(3, true)),
-        row("Arg max of 10", |_, comparison| Op::ArgMax { of, comparison }),
+        row("ReLU (piecewise, 1 knot)", piecewise(1, balanced)),
+        row("ReLU, traffic first", piecewise(1, traffic)),
+        row("ReLU, latency first", piecewise(1, latency)),
+        row("Clip (piecewise, 2 knots)", piecewise(2, balanced)),
+        row("Clip, traffic first", piecewise(2, traffic)),
+        row("Clip, latency first", piecewise(2, latency)),
+        row("Sigmoid (piecewise, 12 knots)", piecewise(12, balanced)),
+        row("Sigmoid, traffic first", piecewise(12, traffic)),
+        row("Sigmoid, latency first", piecewise(12, latency)),
+        row("Max pool 2x2", pool(2, false, balanced)),
+        row("Max pool 2x2 and ReLU", pool(2, true, balanced)),
+        row("Max pool 2x2 and ReLU, traffic first", pool(2, true, traffic)),
+        row("Max pool 2x2 and ReLU, latency first", pool(2, true, latency)),
+        row("Max pool 3x3 and ReLU", pool(3, true, balanced)),
+        row("Max pool 3x3 and ReLU, traffic first", pool(3, true, traffic)),
+        row("Max pool 3x3 and ReLU, latency first", pool(3, true, latency)),
+        row("Arg max of 10", arg_max(balanced)),
+        row("Arg max of 10, traffic first", arg_max(traffic)),
+        row("Arg max of 10, latency first", arg_max(latency)),
     ];
-    for row in rows {
-        assert!(document.contains(&row), "docs/protocols.md lacks this row:\n{row}");
-    }
+    let missing: Vec<&str> = rows
+        .iter()
+        .map(String::as_str)
+        .filter(|row| !document.contains(row))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "docs/protocols.md lacks these rows:\n{}",
+        missing.join("\n")
+    );
 }

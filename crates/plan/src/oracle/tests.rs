@@ -4,7 +4,9 @@ use rand::rngs::StdRng;
 use tercet_ring::RingKind;
 
 use crate::testkit::{PlanBuilder, random_inputs, random_parameters, samples};
-use crate::{Comparison, ConvGeometry, Encoded, Integers, Op, Parameters, Plan, Term, ValueId, Window, oracle};
+use crate::{
+    Comparison, ConvGeometry, Encoded, Integers, Op, Parameters, Plan, Term, ValueId, Variant, Window, oracle,
+};
 
 const RINGS: [RingKind; 2] = [RingKind::Z32, RingKind::Z64];
 
@@ -92,6 +94,7 @@ fn windows_are_summed_and_their_largest_found() {
             shift: 1,
             relu,
             comparison: Comparison { bits: 22, drop: 0 },
+            variant: Variant::Balanced,
         }
     };
     check(&[1, 3, 3], &rows, largest(false), (&[1, 2, 2], 3), &[2, 3, 4, 4]);
@@ -124,6 +127,7 @@ fn non_linear_steps_round_down_and_compare_exactly() {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison,
+        variant: Variant::Balanced,
     };
     check(&[8], &edges, relu, (&[8], 0), &[0, 0, 0, 0, 0, 1, 65535, 0]);
     let clip = |of| Op::Piecewise {
@@ -133,11 +137,13 @@ fn non_linear_steps_round_down_and_compare_exactly() {
         slopes: vec![0, 1, 0],
         offsets: vec![-16, 0, 15],
         comparison,
+        variant: Variant::Balanced,
     };
     check(&[8], &edges, clip, (&[8], 4), &[-16, -16, -1, 0, 15, 15, 15, -16]);
     let arg_max = |of| Op::ArgMax {
         of,
         comparison: Comparison { bits: 22, drop: 0 },
+        variant: Variant::Balanced,
     };
     check(&[2, 3], &[4, 9, 9, -3, -2, -3], arg_max, (&[2], 0), &[1, 1]);
 }
@@ -338,6 +344,7 @@ fn error_bounds_cover_what_ignored_bits_can_do() {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 20, drop: 6 },
+        variant: Variant::Balanced,
     };
     // t is floor(x / 16) or one more; x from -64 on may count as not negative, which gives -4 for 0.
     assert_eq!(relu.error_bound(), Some(1 + 4));
@@ -351,12 +358,14 @@ fn error_bounds_cover_what_ignored_bits_can_do() {
         shift: 4,
         relu: false,
         comparison: Comparison { bits: 20, drop: 5 },
+        variant: Variant::Balanced,
     };
     // Nine candidates meet in two levels, each of which may lose 2^6.
     assert_eq!(pool.error_bound(), Some(1 + 128 / 16));
     let arg_max = |drop| Op::ArgMax {
         of: ValueId(0),
         comparison: Comparison { bits: 20, drop },
+        variant: Variant::Balanced,
     };
     assert_eq!((arg_max(0).error_bound(), arg_max(1).error_bound()), (Some(0), None));
     assert_eq!(

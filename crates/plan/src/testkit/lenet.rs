@@ -3,7 +3,7 @@
 use tercet_ring::RingKind;
 
 use super::PlanBuilder;
-use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Window};
+use crate::{Comparison, ConvGeometry, Op, Plan, Term, ValueId, Variant, Window};
 
 /// Fractional bits of inputs, weights and activations.
 const FRACTION: u8 = 8;
@@ -29,6 +29,7 @@ pub fn lenet(ring: RingKind) -> Plan {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison,
+        variant: Variant::Balanced,
     };
     let hidden = plan.step(relu, &[500], FRACTION, 16);
     let logits = dense(&mut plan, hidden, 500, 10);
@@ -67,6 +68,7 @@ fn pool(plan: &mut PlanBuilder, of: ValueId, shape: &[u32], comparison: Comparis
             shift: FRACTION,
             relu: true,
             comparison,
+            variant: Variant::Balanced,
         },
         shape,
         FRACTION,

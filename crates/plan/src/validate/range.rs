@@ -54,7 +54,7 @@ pub fn check(plan: &Plan, step: &Step) -> Result<(), Rule> {
             compares_differences(of(id), comparison, plan.ring())?;
             scale(i32::from(of(id).fraction_bits) - i32::from(*shift), value)
         }
-        Op::ArgMax { of: id, comparison } => {
+        Op::ArgMax { of: id, comparison, .. } => {
             truncates(of(id), 0, ring_bits)?;
             compares_differences(of(id), comparison, plan.ring())?;
             let last_class = of(id).shape.last().map_or(0, |&classes| i64::from(classes) - 1);
@@ -98,6 +98,7 @@ fn check_piecewise(plan: &Plan, op: &Op, value: &Value) -> Result<(), Rule> {
         slopes,
         offsets,
         comparison,
+        ..
     } = op
     else {
         return Ok(());

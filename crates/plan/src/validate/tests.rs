@@ -5,7 +5,9 @@ use tercet_ring::RingKind;
 
 use super::{Place, Rule};
 use crate::testkit::{PlanBuilder, samples};
-use crate::{Comparison, ComparisonFault, ConvGeometry, Decode, Form, Op, ParameterId, Plan, Term, ValueId, Window};
+use crate::{
+    Comparison, ComparisonFault, ConvGeometry, Decode, Form, Op, ParameterId, Plan, Term, ValueId, Variant, Window,
+};
 
 /// A convolution with a ReLU, a pooling and the largest class: steps 0 to 6.
 fn network() -> Plan {
@@ -32,6 +34,7 @@ fn network() -> Plan {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 26, drop: 8 },
+        variant: Variant::Balanced,
     };
     let active = builder.step(relu, &[2, 4, 4], 8, 16);
     let window = Window {
@@ -45,13 +48,23 @@ fn network() -> Plan {
         shift: 0,
         relu: false,
         comparison: Comparison { bits: 18, drop: 0 },
+        variant: Variant::Balanced,
     };
     let pooled = builder.step(pooled, &[2, 2, 2], 8, 16);
     let row = builder.step(Op::Reshape(pooled), &[8], 8, 16);
     let weight = builder.parameter(&[8, 3], 8);
     let scores = builder.step(Op::Linear(vec![Term::Dense { of: row, weight }]), &[3], 16, 28);
     let comparison = Comparison { bits: 30, drop: 0 };
-    let label = builder.step(Op::ArgMax { of: scores, comparison }, &[], 0, 2);
+    let label = builder.step(
+        Op::ArgMax {
+            of: scores,
+            comparison,
+            variant: Variant::Balanced,
+        },
+        &[],
+        0,
+        2,
+    );
     builder.output_as(label, Decode::Label);
     builder.output_as(scores, Decode::Softmax { axis: 0 });
     builder.build()

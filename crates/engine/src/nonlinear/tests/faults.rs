@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use tercet_ids::{PartyId, Role};
-use tercet_plan::{Comparison, Op, ValueId, Window};
+use tercet_plan::{Comparison, Op, ValueId, Variant, Window};
 use tercet_ring::Ring;
 
 use super::{STEP, run};
@@ -31,6 +31,7 @@ fn relu() -> Op {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 26, drop: 5 },
+        variant: Variant::Balanced,
     }
 }
 
@@ -85,6 +86,13 @@ fn faults_of_a_relu_are_noticed() {
         let error = fault_from_first(sequence, Fault::Extended, run);
         assert_eq!(error, wrong_length(sequence, bytes, bytes + 1));
     }
+    // In the fewest rounds: five bits of the last block, the result.
+    let relu = relu().with_variant(Variant::Latency);
+    let run_latency = |world: &World| super::run::<u32>(world, &relu, HUNDRED, &[7; 100]);
+    for (sequence, bytes) in [(0, 5 * 16), (1, 400)] {
+        let error = fault_from_first(sequence, Fault::Truncated, run_latency);
+        assert_eq!(error, wrong_length(sequence, bytes, bytes - 1));
+    }
     let tag = |sequence| FrameTag { step: STEP, sequence };
     for (fault, expected, found) in [(Fault::Repeated, tag(1), tag(0)), (Fault::Renumbered, tag(0), tag(1))] {
         let error = fault_from_first(0, fault, run);
@@ -110,9 +118,17 @@ fn faults_of_a_maximum_are_noticed() {
         shift: 4,
         relu: true,
         comparison: COMPARISON,
+        variant: Variant::Balanced,
     };
     // The bits of the blocks and the answers of ten pairs, four winner bits, the result.
     for (sequence, bytes) in [(0, 10 * 8 * 8), (1, 10 * 8), (2, 4 * 8), (3, 4)] {
+        let run = |world: &World| run::<u32>(world, &pool, shapes, &[1, 2, 3, 4]);
+        let error = fault_from_first(sequence, Fault::Extended, run);
+        assert_eq!(error, wrong_length(sequence, bytes, bytes + 1));
+    }
+    // In the fewest rounds there are no winner bits.
+    let pool = pool.with_variant(Variant::Latency);
+    for (sequence, bytes) in [(0, 10 * 8 * 8), (1, 10 * 8), (2, 4)] {
         let run = |world: &World| run::<u32>(world, &pool, shapes, &[1, 2, 3, 4]);
         let error = fault_from_first(sequence, Fault::Extended, run);
         assert_eq!(error, wrong_length(sequence, bytes, bytes + 1));
@@ -129,6 +145,7 @@ fn faults_of_a_search_are_noticed() {
     let search = Op::ArgMax {
         of: ValueId(0),
         comparison: COMPARISON,
+        variant: Variant::Balanced,
     };
     // Groups of three and two: four pairs, three winner bits, two indices and values; then one pair, no winner bits, the index.
     for (sequence, bytes) in [

@@ -2,7 +2,7 @@
 //! two redrawn, every bit it receives, and every bit of what it opens, is uniform.
 
 use tercet_ids::{PartyId, Role};
-use tercet_plan::{Comparison, Op, ValueId, Window};
+use tercet_plan::{Comparison, Op, ValueId, Variant, Window};
 
 use super::run;
 use crate::nonlinear::Shapes;
@@ -89,6 +89,12 @@ fn check(op: &Op, shapes: Shapes<'_>, x: &[i64]) {
     }
 }
 
+fn in_every_variant(op: Op, shapes: Shapes<'_>, x: &[i64]) {
+    for variant in Variant::ALL {
+        check(&op.clone().with_variant(variant), shapes, x);
+    }
+}
+
 /// Inputs whose bits are far from uniform.
 fn inputs(len: usize) -> Vec<i64> {
     (0..len as i64).map(|i| [0, -1, 1000, -1000][i as usize % 4]).collect()
@@ -125,8 +131,9 @@ fn a_piecewise_function_tells_nothing() {
         slopes: vec![0, 1, 0],
         offsets: vec![0, 32, 63],
         comparison: Comparison { bits: 14, drop: 2 },
+        variant: Variant::Balanced,
     };
-    check(&function, shapes, &inputs(64));
+    in_every_variant(function, shapes, &inputs(64));
     let relu = Op::Piecewise {
         of: ValueId(0),
         shift: 4,
@@ -134,8 +141,9 @@ fn a_piecewise_function_tells_nothing() {
         slopes: vec![0, 1],
         offsets: vec![0, 0],
         comparison: Comparison { bits: 30, drop: 0 },
+        variant: Variant::Balanced,
     };
-    check(&relu, shapes, &inputs(64));
+    in_every_variant(relu, shapes, &inputs(64));
 }
 
 #[test]
@@ -152,9 +160,10 @@ fn a_maximum_tells_nothing() {
         shift: 4,
         relu: true,
         comparison,
+        variant: Variant::Balanced,
     };
-    check(
-        &pool,
+    in_every_variant(
+        pool,
         Shapes {
             operand: &[1, 64, 3],
             result: &[1, 64, 1],
@@ -165,9 +174,10 @@ fn a_maximum_tells_nothing() {
     let search = Op::ArgMax {
         of: ValueId(0),
         comparison,
+        variant: Variant::Balanced,
     };
-    check(
-        &search,
+    in_every_variant(
+        search,
         Shapes {
             operand: &[64, 5],
             result: &[64],

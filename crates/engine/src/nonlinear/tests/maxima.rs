@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tercet_plan::{Comparison, Op, Tournament, ValueId, Window};
+use tercet_plan::{Comparison, Op, Tournament, ValueId, Variant, Window};
 use tercet_ring::Ring;
 
 use super::results;
@@ -39,6 +39,20 @@ fn check_max_pool<R: Ring>(
     relu: bool,
     comparison: Comparison,
 ) {
+    for variant in Variant::ALL {
+        check_max_pool_in::<R>(variant, window, operand, batch, shift, relu, comparison);
+    }
+}
+
+fn check_max_pool_in<R: Ring>(
+    variant: Variant,
+    window: Window,
+    operand: [u32; 3],
+    batch: usize,
+    shift: u8,
+    relu: bool,
+    comparison: Comparison,
+) {
     let result_size = |axis: usize| {
         (operand[axis + 1] - window.dilation[axis] * (window.size[axis] - 1) - 1) / window.stride[axis] + 1
     };
@@ -56,11 +70,14 @@ fn check_max_pool<R: Ring>(
         shift,
         relu,
         comparison,
+        variant,
     };
     let y = results::<R>(5, &op, shapes, &x);
     let error_bound = op.error_bound().expect("an error that is a distance");
     // A candidate within two ignored units of the largest may win in each level; truncation may add one.
-    let levels = Tournament::new(window.size[0] * window.size[1], relu).levels().len() as i64;
+    let levels = Tournament::new(window.size[0] * window.size[1], relu, variant)
+        .levels()
+        .len() as i64;
     let slack = if comparison.drop == 0 {
         0
     } else {
@@ -149,6 +166,12 @@ fn max_pooling_with_and_without_relu() {
 }
 
 fn check_arg_max<R: Ring>(classes: u32, rows: u32, batch: usize, comparison: Comparison) {
+    for variant in Variant::ALL {
+        check_arg_max_in::<R>(variant, classes, rows, batch, comparison);
+    }
+}
+
+fn check_arg_max_in<R: Ring>(variant: Variant, classes: u32, rows: u32, batch: usize, comparison: Comparison) {
     let (operand, result) = ([rows, classes], [rows]);
     let shapes = Shapes {
         operand: &operand,
@@ -159,9 +182,10 @@ fn check_arg_max<R: Ring>(classes: u32, rows: u32, batch: usize, comparison: Com
     let op = Op::ArgMax {
         of: ValueId(0),
         comparison,
+        variant,
     };
     let y = results::<R>(6, &op, shapes, &x);
-    let levels = Tournament::new(classes, false).levels().len() as i64;
+    let levels = Tournament::new(classes, false, variant).levels().len() as i64;
     for (row, index) in x.chunks_exact(classes as usize).zip(y) {
         let largest = *row.iter().max().expect("a class");
         let found = usize::try_from(index)

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
-use tercet_plan::{Comparison, Op, ValueId};
+use tercet_plan::{Comparison, Op, ValueId, Variant};
 use tercet_ring::Ring;
 
 use super::results;
@@ -133,11 +133,18 @@ fn op_of(function: Piecewise<'_>) -> Op {
         slopes: function.slopes.to_vec(),
         offsets: function.offsets.to_vec(),
         comparison: function.comparison,
+        variant: function.variant,
     }
 }
 
-/// Numbers around the knots, and others as large as the function allows.
+/// Numbers around the knots, and others as large as the function allows, in every variant.
 fn check_piecewise<R: Ring>(function: Piecewise<'_>, lanes: usize) {
+    for variant in Variant::ALL {
+        check_piecewise_in::<R>(Piecewise { variant, ..function }, lanes);
+    }
+}
+
+fn check_piecewise_in<R: Ring>(function: Piecewise<'_>, lanes: usize) {
     let reach = function.knots.iter().map(|knot| knot.unsigned_abs()).max().unwrap_or(0);
     let limit = (function.comparison.limit() - reach).min((1 << (R::BITS - 2)) - 1);
     let around_knots = function.knots.iter().flat_map(|knot| [knot - 1, *knot, knot + 1]);
@@ -167,6 +174,7 @@ fn relu(shift: u8, bits: u8, drop: u8) -> Piecewise<'static> {
         slopes: &[0, 1],
         offsets: &[0, 0],
         comparison: Comparison { bits, drop },
+        variant: Variant::Balanced,
     }
 }
 
@@ -201,6 +209,7 @@ fn other_piecewise_functions() {
         slopes: &[0, 1, 0],
         offsets: &[0, 0, 6 << 10],
         comparison,
+        variant: Variant::Balanced,
     });
     check_everywhere::<u32>(Piecewise {
         shift: 10,
@@ -208,6 +217,7 @@ fn other_piecewise_functions() {
         slopes: &[1, 4],
         offsets: &[0, 0],
         comparison,
+        variant: Variant::Balanced,
     });
     check_everywhere::<u64>(Piecewise {
         shift: 12,
@@ -215,6 +225,7 @@ fn other_piecewise_functions() {
         slopes: &[0, 171, 0],
         offsets: &[0, 512 << 8, 1 << 18],
         comparison: Comparison { bits: 40, drop: 10 },
+        variant: Variant::Balanced,
     });
     check_everywhere::<u64>(Piecewise {
         shift: 0,
@@ -222,6 +233,7 @@ fn other_piecewise_functions() {
         slopes: &[-1, 2, -3, 4, 0],
         offsets: &[-2000, 1000, 950, 950, 4058],
         comparison: Comparison { bits: 33, drop: 0 },
+        variant: Variant::Balanced,
     });
 }
 
@@ -249,6 +261,7 @@ fn check_random<R: Ring>(seed: u64) {
         slopes: &slopes,
         offsets: &offsets,
         comparison,
+        variant: Variant::Balanced,
     };
     // Slopes of up to two, and offsets, take four bits of the room.
     if u32::from(bits) + 4 < R::BITS + u32::from(shift) {
