@@ -4,8 +4,8 @@ use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorFutureExt, Addr, AsyncContext, Context, Handler, MessageResult, WrapFuture};
 use tercet_ids::PartyId;
-use tercet_net::{CloseReason, Connection, Stream};
-use tercet_telemetry::NodeMetrics;
+use tercet_net::{CloseReason, Connection, Stalls, Stream};
+use tercet_telemetry::{NodeMetrics, StallCause};
 use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, Hello, LinkStatus, decode};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
@@ -46,6 +46,12 @@ impl Peers {
             .map(|(_, connection)| connection)
     }
 
+    fn count_stalls(&self, party: PartyId, connection: &Connection) {
+        let Stalls { transport, peer } = connection.take_stalls();
+        self.metrics.peers.stalled(party, StallCause::Transport, transport);
+        self.metrics.peers.stalled(party, StallCause::Peer, peer);
+    }
+
     fn reach(&mut self, peer: PartyId) -> Result<Connection, SessionError> {
         let connection = self.connection(peer).and_then(|connection| connection.clone());
         connection.ok_or(SessionError::NotConnected { party: self.me, peer })
@@ -62,6 +68,7 @@ impl Actor for Peers {
             for (party, connection) in &peers.connections {
                 if let Some(connection) = connection {
                     peers.metrics.peers.round_trip(*party, connection.round_trip());
+                    peers.count_stalls(*party, connection);
                 }
             }
         });
@@ -144,7 +151,8 @@ impl Handler<PeerLost> for Peers {
 
     fn handle(&mut self, PeerLost { party, connection }: PeerLost, _: &mut Context<Self>) {
         let Some(place) = self.connection(party) else { return };
-        if place.take_if(|current| current.id() == connection).is_some() {
+        if let Some(lost) = place.take_if(|current| current.id() == connection) {
+            self.count_stalls(party, &lost);
             self.parking.forget_peer(party);
             self.metrics.peers.disconnected(party);
         }

@@ -116,9 +116,9 @@ impl Connection {
         self.inner.rtt()
     }
 
-    /// The stalls of its sessions so far.
-    pub fn stalls(&self) -> Stalls {
-        self.stalls.read()
+    /// The stalls of its sessions since this was last asked.
+    pub fn take_stalls(&self) -> Stalls {
+        self.stalls.take()
     }
 
     /// Counts how a frame of a session came.

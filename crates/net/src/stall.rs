@@ -4,7 +4,7 @@ use std::time::Duration;
 /// A wait longer than the path explains is a stall from here on.
 pub const STALL_TIME: Duration = Duration::from_millis(5);
 
-/// Stalls of sessions with one peer, since its connection was made.
+/// Stalls of sessions with one peer.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Stalls {
     /// Frames that paused for more than [`STALL_TIME`] after their first bytes had come. The peer had them whole, so it was
@@ -43,10 +43,11 @@ impl StallCounters {
         }
     }
 
-    pub fn read(&self) -> Stalls {
+    /// Those since it was last asked.
+    pub fn take(&self) -> Stalls {
         Stalls {
-            transport: self.transport.load(Ordering::Relaxed),
-            peer: self.peer.load(Ordering::Relaxed),
+            transport: self.transport.swap(0, Ordering::Relaxed),
+            peer: self.peer.swap(0, Ordering::Relaxed),
         }
     }
 }
@@ -65,7 +66,8 @@ mod tests {
                 pause: milliseconds(pause),
             };
             counters.arrived(arrival, || milliseconds(round_trip));
-            let Stalls { transport, peer } = counters.read();
+            let Stalls { transport, peer } = counters.take();
+            assert_eq!(counters.take(), Stalls::default());
             (transport, peer)
         };
         assert_eq!(stalls(5, 5, 0), (0, 0));

@@ -89,6 +89,16 @@ label!(
 );
 
 label!(
+    /// Why a session waited for a frame for longer than the path explains.
+    StallCause {
+        /// The frame paused after its first bytes: a loss, a full window, pacing, or a network thread without a core.
+        Transport => "transport",
+        /// The frame's first bytes came late: the peer was behind.
+        Peer => "peer",
+    }
+);
+
+label!(
     /// What a party does in a session, as far as its cost goes.
     Part {
         /// Makes correction material.

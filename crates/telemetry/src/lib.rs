@@ -17,7 +17,7 @@ mod registry;
 
 pub use coordinator::CoordinatorMetrics;
 pub use endpoint::{MetricsServer, Readiness, TelemetryError, serve};
-pub use labels::{Label, Outcome, Part, Phase, Traffic};
+pub use labels::{Label, Outcome, Part, Phase, StallCause, Traffic};
 pub use models::{ModelMetrics, Models, PlanFacts};
 pub use node::NodeMetrics;
 pub use peers::PeerMetrics;

@@ -38,6 +38,8 @@ pub mod label {
     pub const OUTCOME: &str = "outcome";
     /// Where time goes.
     pub const PHASE: &str = "phase";
+    /// `transport` or `peer`.
+    pub const CAUSE: &str = "cause";
     /// `online` or `dealt`.
     pub const KIND: &str = "kind";
     /// Version of the program.
@@ -149,6 +151,12 @@ pub const PEER_ROUND_TRIP: Metric = histogram(
     &[label::PEER],
     "Samples of the smoothed round-trip time to a party.",
 );
+/// Waits that the path does not explain.
+pub const PEER_STALLS: Metric = counter(
+    "tercet_peer_stalls_total",
+    &[label::PEER, label::CAUSE],
+    "Frames of a party that came over 5 ms later than half a round trip (cause peer), or paused for over 5 ms half-way (cause transport).",
+);
 /// Connections made.
 pub const PEER_CONNECTS: Metric = counter(
     "tercet_peer_connects_total",
@@ -220,6 +228,7 @@ pub const ALL: &[Metric] = &[
     ACTIVE,
     PEER_UP,
     PEER_ROUND_TRIP,
+    PEER_STALLS,
     PEER_CONNECTS,
     PLAN_INFO,
     PLAN_ROUNDS,

@@ -3,7 +3,8 @@ use std::time::Duration;
 use prometheus::{Histogram, IntCounter, IntGauge};
 use tercet_ids::PartyId;
 
-use crate::names::{PEER_CONNECTS, PEER_ROUND_TRIP, PEER_UP, ROUND_TRIP_BUCKETS};
+use crate::labels::{Label, StallCause};
+use crate::names::{PEER_CONNECTS, PEER_ROUND_TRIP, PEER_STALLS, PEER_UP, ROUND_TRIP_BUCKETS};
 use crate::registry::Registry;
 
 /// State and quality of the connections to parties.
@@ -17,6 +18,8 @@ struct Peer {
     up: IntGauge,
     connects: IntCounter,
     round_trip: Histogram,
+    /// By [`StallCause`].
+    stalls: Vec<IntCounter>,
 }
 
 impl PeerMetrics {
@@ -24,10 +27,15 @@ impl PeerMetrics {
         let up = registry.gauges(PEER_UP);
         let connects = registry.counters(PEER_CONNECTS);
         let round_trip = registry.histograms(PEER_ROUND_TRIP, ROUND_TRIP_BUCKETS);
+        let stalls = registry.counters(PEER_STALLS);
         let handles = |party: PartyId| Peer {
             up: up.with_label_values(&[party.name()]),
             connects: connects.with_label_values(&[party.name()]),
             round_trip: round_trip.with_label_values(&[party.name()]),
+            stalls: StallCause::ALL
+                .iter()
+                .map(|cause| stalls.with_label_values(&[party.name(), cause.value()]))
+                .collect(),
         };
         PeerMetrics {
             peers: peers.iter().map(|&party| (party, handles(party))).collect(),
@@ -53,6 +61,13 @@ impl PeerMetrics {
     pub fn round_trip(&self, party: PartyId, time: Duration) {
         if let Some(peer) = self.peer(party) {
             peer.round_trip.observe(time.as_secs_f64());
+        }
+    }
+
+    /// So many frames of the party came late, or paused.
+    pub fn stalled(&self, party: PartyId, cause: StallCause, frames: u64) {
+        if let Some(peer) = self.peer(party) {
+            peer.stalls[cause.index()].inc_by(frames);
         }
     }
 

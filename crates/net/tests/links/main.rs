@@ -2,4 +2,5 @@
 
 mod common;
 mod identities;
+mod stalls;
 mod streams;
