@@ -118,32 +118,32 @@ pub(crate) mod named {
         unit: "milliseconds",
     };
 
-    /// Size of a UDP payload. Above 6500, segmentation offload no longer fits a packet and connections stall.
+    /// Largest UDP payload that is tried. Above 6500, segmentation offload no longer fits a packet and connections stall.
     pub const MTU: Bounds = Bounds {
         least: 1200,
         most: 6500,
-        default: 1452,
+        default: 6500,
         unit: "bytes",
     };
     /// Bytes in flight before the sender waits. A whole frame must fit with room to spare.
     pub const WINDOW_BYTES: Bounds = Bounds {
         least: 1280 * KIB,
         most: 1024 * MIB,
-        default: 2 * MIB,
+        default: 4 * MIB,
         unit: "bytes",
     };
     /// Silence after which a connection counts as lost.
     pub const IDLE_SECONDS: Bounds = Bounds {
-        least: 2,
+        least: 1,
         most: 600,
-        default: 4,
+        default: 2,
         unit: "seconds",
     };
     /// Silence after which a sign of life is sent.
-    pub const KEEP_ALIVE_SECONDS: Bounds = Bounds {
-        least: 1,
-        most: 300,
-        default: 1,
-        unit: "seconds",
+    pub const KEEP_ALIVE_MILLISECONDS: Bounds = Bounds {
+        least: 50,
+        most: 300_000,
+        default: 250,
+        unit: "milliseconds",
     };
 }

@@ -191,8 +191,8 @@ fn peers_are_exactly_the_other_two_parties() {
 
 #[test]
 fn a_keep_alive_that_can_lose_a_peer_is_refused() {
-    let text = NODE.replace("keep_alive_seconds = 1", "keep_alive_seconds = 6");
-    assert_eq!(keys(node(&text, &[])), ["transport.keep_alive_seconds"]);
+    let text = NODE.replace("keep_alive_milliseconds = 250", "keep_alive_milliseconds = 1001");
+    assert_eq!(keys(node(&text, &[])), ["transport.keep_alive_milliseconds"]);
 }
 
 #[test]

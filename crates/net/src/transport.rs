@@ -28,11 +28,11 @@ pub struct TransportSettings {
 impl Default for TransportSettings {
     fn default() -> Self {
         TransportSettings {
-            mtu: 1452,
-            stream_window_bytes: 2 << 20,
+            mtu: MTU_MAX,
+            stream_window_bytes: 4 << 20,
             streams: 64,
-            idle: Duration::from_secs(4),
-            keep_alive: Duration::from_secs(1),
+            idle: Duration::from_secs(2),
+            keep_alive: Duration::from_millis(250),
         }
     }
 }

@@ -18,6 +18,11 @@ impl Times {
         self.0[self.0.len() / 2]
     }
 
+    /// Of rounds in lockstep: the ends take turns in finding a frame that is there already.
+    pub fn mean(&self) -> Duration {
+        self.0.iter().sum::<Duration>() / self.0.len() as u32
+    }
+
     pub fn percentile(&self, percent: usize) -> Duration {
         self.0[(self.0.len() * percent / 100).min(self.0.len() - 1)]
     }
