@@ -1,6 +1,7 @@
 //! CPU time and memory of a deployment's processes, and of this one, which is its client.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use tercet_telemetry::process::ProcessUsage;
 
@@ -32,11 +33,16 @@ impl Usage {
 
     /// Seconds of CPU time of every process since `before`.
     pub fn cpu_seconds_since(&self, before: &Usage) -> BTreeMap<&'static str, f64> {
-        let since = |(&name, now): (&&'static str, &ProcessUsage)| {
-            let start = before.processes.get(name).copied().unwrap_or_default();
-            (name, now.cpu.saturating_sub(start.cpu).as_secs_f64())
-        };
-        self.processes.iter().map(since).collect()
+        let names = self.processes.keys();
+        names
+            .map(|&name| (name, self.cpu_since(before, name).as_secs_f64()))
+            .collect()
+    }
+
+    /// CPU time of one process since `before`.
+    pub fn cpu_since(&self, before: &Usage, name: &str) -> Duration {
+        let cpu = |usage: &Usage| usage.processes.get(name).copied().unwrap_or_default().cpu;
+        cpu(self).saturating_sub(cpu(before))
     }
 
     /// The most memory every process ever had.

@@ -18,7 +18,7 @@ pub enum Figure {
     Total,
     /// The evaluators' part over ONNX Runtime on as many threads.
     OnlineToPlain,
-    /// CPU time of a party, the mean of the three, over that of ONNX Runtime.
+    /// CPU time of an evaluator over that of ONNX Runtime.
     ProcessorToPlain,
     /// The largest peak of memory of the parties.
     Memory,
@@ -30,7 +30,7 @@ impl Figure {
             Figure::Online => measured.number("online_ms.median"),
             Figure::Total => measured.number("total_ms.median"),
             Figure::OnlineToPlain => measured.number("ratio.onnxruntime.online"),
-            Figure::ProcessorToPlain => measured.number("ratio.onnxruntime.cpu_per_party"),
+            Figure::ProcessorToPlain => measured.number("ratio.onnxruntime.cpu_of_evaluator"),
             Figure::Memory => measured.party_memory(),
         }
     }
@@ -40,7 +40,7 @@ impl Figure {
             Figure::Online => format!("{} online", milliseconds(value)),
             Figure::Total => format!("{} in total", milliseconds(value)),
             Figure::OnlineToPlain => format!("{value:.0}x in the clear, online"),
-            Figure::ProcessorToPlain => format!("{value:.0}x in the clear, CPU of a party"),
+            Figure::ProcessorToPlain => format!("{value:.0}x in the clear, CPU of an evaluator"),
             Figure::Memory => format!("{:.2} GB a party", value / 1e9),
         }
     }

@@ -3,6 +3,7 @@
 mod load;
 mod plaintext;
 mod report;
+mod roles;
 
 use std::path;
 use std::thread::available_parallelism;
@@ -26,6 +27,7 @@ use crate::reference;
 use crate::usage::Usage;
 use plaintext::Plain;
 use report::{BenchReport, Setting};
+use roles::RoleTimes;
 
 /// The longest that a run in the clear is measured.
 const PLAINTEXT_SECONDS_MAX: u32 = 3;
@@ -91,6 +93,8 @@ pub struct Measured {
     outputs: Vec<Array>,
     /// Before and after the measured queries.
     usage: [Usage; 2],
+    /// CPU time by role.
+    role_times: RoleTimes,
     /// What passed the emulated network, warming up included.
     traffic: Option<Traffic>,
 }
@@ -117,7 +121,14 @@ fn privately(
     let (warm_up, _) = ask(&mut load::until_steady(concurrency))?;
     let before = Usage::of(&local.deployment);
     let start = Instant::now();
-    let (costs, outputs) = ask(&mut load::until(start + Duration::from_secs(seconds.into())))?;
+    let mut more = load::until(start + Duration::from_secs(seconds.into()));
+    let mut role_times = RoleTimes::default();
+    let (costs, outputs) = ask(&mut |costs| {
+        if concurrency == 1 {
+            role_times.note(costs, Usage::of(&local.deployment));
+        }
+        more(costs)
+    })?;
     let time = start.elapsed();
     let usage = [before, Usage::of(&local.deployment)];
     local.deployment.check()?;
@@ -127,6 +138,7 @@ fn privately(
         time,
         outputs,
         usage,
+        role_times,
         traffic: local.deployment.traffic(),
     })
 }

@@ -84,8 +84,10 @@ pub struct BenchReport {
     queries_per_second: f64,
     /// Samples answered a second.
     samples_per_second: f64,
-    /// By process.
+    /// CPU time of a query by process.
     cpu_ms_per_query: BTreeMap<&'static str, f64>,
+    /// CPU time of a query by role, where one query ran at a time.
+    cpu_ms_by_role: BTreeMap<&'static str, f64>,
     /// CPU time of the measured queries by process.
     cpu_seconds: BTreeMap<&'static str, f64>,
     /// The most memory each process had.
@@ -115,9 +117,9 @@ struct Phases {
 struct Ratio {
     online: f64,
     total: f64,
-    /// CPU time of a party, the mean of the three, over that of the plain run.
+    /// CPU time of an evaluator, the mean of the two, over that of the plain run.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cpu_per_party: Option<f64>,
+    cpu_of_evaluator: Option<f64>,
 }
 
 impl BenchReport {
@@ -179,6 +181,7 @@ impl BenchReport {
             queries_per_second,
             samples_per_second: queries_per_second * setting.batch as f64,
             cpu_ms_per_query,
+            cpu_ms_by_role: measured.role_times.ms_per_query(),
             cpu_seconds,
             peak_rss_bytes: after.peak_rss_bytes(),
             comparison,
@@ -196,18 +199,16 @@ impl BenchReport {
 
     fn ratio_to(&self, plain: &Plain) -> Option<(&'static str, Ratio)> {
         let ms = plain.ms?.median;
-        let parties: Vec<f64> = tercet_ids::PartyId::ALL
-            .iter()
-            .filter_map(|party| self.cpu_ms_per_query.get(party.name()).copied())
-            .collect();
-        let cpu = parties.iter().sum::<f64>() / parties.len().max(1) as f64;
+        let evaluators = [Role::Evaluator0, Role::Evaluator1].map(|role| self.cpu_ms_by_role.get(role.name()));
+        let cpu = evaluators[0]
+            .zip(evaluators[1])
+            .map(|(first, second)| (first + second) / 2.0);
         let ratio = Ratio {
             online: self.online_ms.median / ms,
             total: self.total_ms.median / ms,
-            cpu_per_party: plain
-                .cpu_ms
-                .filter(|&plain| plain > 0.0 && !parties.is_empty())
-                .map(|plain| cpu / plain),
+            cpu_of_evaluator: cpu
+                .zip(plain.cpu_ms.filter(|&plain| plain > 0.0))
+                .map(|(cpu, plain)| cpu / plain),
         };
         Some((plain.engine, ratio))
     }
@@ -303,11 +304,14 @@ impl BenchReport {
     }
 
     fn resources(&self) -> Table {
-        let mut table = Table::new(&["process", "CPU a query", "peak memory", "dealt"]);
+        let mut table = Table::new(&["process or role", "CPU a query", "peak memory", "dealt"]);
         for (name, &cpu) in &self.cpu_ms_per_query {
             let memory = self.peak_rss_bytes.get(name).copied().unwrap_or(0);
             let dealt = self.dealt_by.get(name).map(usize::to_string).unwrap_or_default();
             table.row([(*name).to_owned(), milliseconds(cpu), bytes(memory), dealt]);
+        }
+        for (role, &cpu) in &self.cpu_ms_by_role {
+            table.row([role.to_string(), milliseconds(cpu)]);
         }
         table
     }
