@@ -1,22 +1,23 @@
 //! The terms of a linear step, each added to the sum so far.
 
+use tercet_ring::kernel::conv::{self, PackedKernels};
+use tercet_ring::kernel::gemm::gemm;
 use tercet_ring::{Ring, Secret};
 
 use super::Machine;
 use super::local::broadcast_positions;
-use super::strided::elements;
 use crate::{ConvGeometry, Term, ValueId};
 
 impl<R: Ring> Machine<'_, R> {
     pub(super) fn add_term(&self, term: &Term, values: &[Secret<R>], result: &[u32], sum: &mut [R]) {
         let of = |id: &ValueId| &values[id.0 as usize][..];
         let shape = |id: &ValueId| self.plan.value(*id).shape.as_slice();
-        let sample = elements(result);
         let last = |shape: &[u32]| shape[shape.len() - 1] as usize;
         match term {
             Term::Dense { of: id, weight } => {
                 let [inner, outer] = [last(shape(id)), last(result)];
-                matrix_product(of(id), &self.parameters[weight.0 as usize], inner, outer, sum);
+                let rows = of(id).len() / inner;
+                gemm(rows, inner, outer, of(id), &self.parameters[weight.0 as usize], sum);
             }
             Term::Conv {
                 of: id,
@@ -24,16 +25,8 @@ impl<R: Ring> Machine<'_, R> {
                 geometry,
             } => {
                 let kernels = &self.parameters[weight.0 as usize];
-                let convolution = Convolution {
-                    operand: shape(id),
-                    kernel: &self.plan.parameter(*weight).shape,
-                    result,
-                    geometry,
-                };
-                let samples = of(id).chunks_exact(elements(shape(id)));
-                for (from, to) in samples.zip(sum.chunks_exact_mut(sample)) {
-                    convolution.add(from, kernels, to);
-                }
+                let kernel = &self.plan.parameter(*weight).shape;
+                convolve(of(id), shape(id), kernels, kernel, geometry, sum);
             }
             Term::Scale { of: id, weight } => {
                 let places = broadcast_positions(&self.plan.parameter(*weight).shape, result);
@@ -50,7 +43,7 @@ impl<R: Ring> Machine<'_, R> {
                 let lefts = of(left).chunks_exact(rows * inner);
                 let rights = of(right).chunks_exact(inner * outer);
                 for ((left, right), sum) in lefts.zip(rights).zip(sum.chunks_exact_mut(rows * outer)) {
-                    matrix_product(left, right, inner, outer, sum);
+                    gemm(rows, inner, outer, left, right, sum);
                 }
             }
             Term::Add { of: id, factor } => {
@@ -72,83 +65,27 @@ fn add_products<R: Ring>(pairs: impl Iterator<Item = (R, R)>, sum: &mut [R]) {
         .for_each(|(sum, (a, b))| *sum = sum.plus(a.times(b)));
 }
 
-/// Adds `[rows, inner]` times `[inner, outer]`, four rows of the right factor at a time to go over the sum less often.
-fn matrix_product<R: Ring>(left: &[R], right: &[R], inner: usize, outer: usize, sum: &mut [R]) {
-    for (left, sum) in left.chunks_exact(inner).zip(sum.chunks_exact_mut(outer)) {
-        let (fours, rest) = left.as_chunks::<4>();
-        let (rows, last_rows) = right.split_at(4 * fours.len() * outer);
-        for (&[a, b, c, d], rows) in fours.iter().zip(rows.chunks_exact(4 * outer)) {
-            let (first, second) = rows.split_at(2 * outer);
-            let rows = first.split_at(outer).0.iter().zip(first.split_at(outer).1);
-            let rows = rows.zip(second.split_at(outer).0.iter().zip(second.split_at(outer).1));
-            for (sum, ((&w, &x), (&y, &z))) in sum.iter_mut().zip(rows) {
-                let low = a.times(w).plus(b.times(x));
-                *sum = sum.plus(low.plus(c.times(y).plus(d.times(z))));
-            }
-        }
-        for (&factor, row) in rest.iter().zip(last_rows.chunks_exact(outer)) {
-            sum.iter_mut()
-                .zip(row)
-                .for_each(|(sum, &element)| *sum = sum.plus(factor.times(element)));
-        }
-    }
-}
-
-struct Convolution<'a> {
-    /// `[channels, height, width]`.
-    operand: &'a [u32],
-    /// `[outputs, channels / groups, rows, columns]`.
-    kernel: &'a [u32],
-    /// `[outputs, height, width]`.
-    result: &'a [u32],
-    geometry: &'a ConvGeometry,
-}
-
-impl Convolution<'_> {
-    /// Adds the cross-correlation of one sample: for each group, kernels as a matrix times the taps of every position.
-    fn add<R: Ring>(&self, operand: &[R], kernels: &[R], sum: &mut [R]) {
-        let groups = self.geometry.groups as usize;
-        let pixels = elements(&self.result[1..]);
-        let inner = elements(&self.kernel[1..]);
-        let outputs = self.kernel[0] as usize / groups;
-        let operands = operand.chunks_exact(operand.len() / groups);
-        let kernels = kernels.chunks_exact(outputs * inner);
-        for ((operand, kernels), sum) in operands.zip(kernels).zip(sum.chunks_exact_mut(outputs * pixels)) {
-            matrix_product(kernels, &self.taps(operand), inner, pixels, sum);
-        }
-    }
-
-    /// `[channels of the group * rows * columns, pixels]`: what each tap of the kernel meets at each position; zero in the padding.
-    fn taps<R: Ring>(&self, operand: &[R]) -> Secret<R> {
-        let [height, width] = [self.operand[1] as usize, self.operand[2] as usize];
-        let [out_height, out_width] = [self.result[1] as usize, self.result[2] as usize];
-        let ConvGeometry {
-            stride,
-            dilation,
-            pad_before,
-            ..
-        } = *self.geometry;
-        // The place in the operand, if it is not in the padding.
-        let place = |axis: usize, position: usize, tap: usize, size: usize| {
-            let padded = position * stride[axis] as usize + tap * dilation[axis] as usize;
-            padded
-                .checked_sub(pad_before[axis] as usize)
-                .filter(|&place| place < size)
-        };
-        let mut taps = Vec::with_capacity(elements(&self.kernel[1..]) * out_height * out_width);
-        for channel in operand.chunks_exact(height * width) {
-            for (row, column) in
-                (0..self.kernel[2] as usize).flat_map(|r| (0..self.kernel[3] as usize).map(move |c| (r, c)))
-            {
-                for y in 0..out_height {
-                    let line = place(0, y, row, height).map(|y| &channel[y * width..][..width]);
-                    taps.extend((0..out_width).map(|x| match (line, place(1, x, column, width)) {
-                        (Some(line), Some(x)) => line[x],
-                        _ => R::ZERO,
-                    }));
-                }
-            }
-        }
-        Secret::new(taps)
-    }
+/// Adds a batch of images under kernels, `[outputs, channels / groups, rows, columns]`.
+fn convolve<R: Ring>(
+    operand: &[R],
+    image: &[u32],
+    kernels: &[R],
+    kernel: &[u32],
+    geometry: &ConvGeometry,
+    sum: &mut [R],
+) {
+    let pair = |sizes: [u32; 2]| sizes.map(|size| size as usize);
+    let geometry = conv::ConvGeometry {
+        channels: image[0] as usize,
+        input: pair([image[1], image[2]]),
+        outputs: kernel[0] as usize,
+        kernel: pair([kernel[2], kernel[3]]),
+        stride: pair(geometry.stride),
+        dilation: pair(geometry.dilation),
+        pad_before: pair(geometry.pad_before),
+        pad_after: pair(geometry.pad_after),
+        groups: geometry.groups as usize,
+    };
+    let batch = operand.len() / geometry.input_len();
+    PackedKernels::new(geometry, kernels).multiply_add(batch, operand, sum);
 }

@@ -1,6 +1,7 @@
 //! The plan in the clear: exact integers in the plan's ring, floor truncation, exact comparisons.
 //!
-//! It is what every other way to run a plan is held against, so it is written to be read: plain loops, one function an op.
+//! It is what every other way to run a plan is held against, so it is written to be read: plain loops, one function an op. Products alone
+//! are left to the ring's kernels, which are held against plain loops themselves: a compiler tries a large network many times.
 //! [`Op::error_bound`] says how far the protocol of a step may be from it.
 
 mod linear;
