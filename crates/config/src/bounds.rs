@@ -49,7 +49,7 @@ pub(crate) mod named {
     pub const MODEL_BYTES: Bounds = Bounds {
         least: 64 * KIB,
         most: 1024 * MIB,
-        default: 512 * MIB,
+        default: 1024 * MIB,
         unit: "bytes",
     };
     /// One party's sealed share of one query. Messages carry at most 1 GiB.

@@ -80,7 +80,7 @@ pub struct CoordinatorLimitsFile {
     pub connections: Field<u64>,
     /// Queries one client may have waiting or running. Default 64. Keeps one client from filling the queue.
     pub client_queries: Field<u64>,
-    /// Bytes of one model, sealed to one party. Default 536870912. Should equal the nodes' `limits.model_bytes`.
+    /// Bytes of one model, sealed to one party. Default 1073741824. Should equal the nodes' `limits.model_bytes`.
     pub model_bytes: Field<u64>,
     /// Bytes of one party's share of a query. Default 268435456. Should equal the nodes' `limits.envelope_bytes`.
     pub envelope_bytes: Field<u64>,

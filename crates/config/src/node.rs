@@ -90,7 +90,7 @@ pub struct NodeLimitsFile {
     pub threads: Field<u64>,
     /// Samples of one session. Default 256. Memory grows with it.
     pub batch: Field<u64>,
-    /// Bytes of one model, sealed. Default 536870912. Smaller protects memory; too small refuses large models at deployment.
+    /// Bytes of one model, sealed. Default 1073741824. Smaller protects memory; too small refuses large models at deployment.
     pub model_bytes: Field<u64>,
     /// Bytes of this party's share of one query. Default 268435456: batch x input elements x 8 must fit.
     pub envelope_bytes: Field<u64>,
