@@ -6,8 +6,9 @@ use tercet_plan::{Array, Parameters, Plan};
 use crate::error::ImportError;
 use crate::graph::{Graph, Op};
 use crate::lower::StepOrigin;
-use crate::options::{DEFAULT_MARGIN_BITS, Options};
+use crate::options::Options;
 use crate::planner::magnitude::magnitudes;
+use crate::planner::observe::observe;
 pub use crate::planner::search::Agreement;
 use crate::planner::search::{Task, search};
 use crate::read::Model;
@@ -15,16 +16,19 @@ use crate::reference::FloatReference;
 use crate::reveal;
 use crate::simplify::simplify;
 
-/// Samples that the float graph is checked on against the front end.
+/// Samples that the float graph is checked on against the front end: at most, and of a large network as many as take so much work.
 const CHECKED_SAMPLES: usize = 4;
+const CHECKED_WORK: u64 = 4_000_000_000;
 /// How far the float graph, in double precision, may be from the front end's single precision, by the size of the output.
 const FLOAT_TOLERANCE: f64 = 1e-3;
 /// The part of a number by which single precision may be off after a deep network.
 const FLOAT_ROUNDING: f64 = 1e-4;
-/// Samples that scales are tried on.
+/// Samples that scales are tried on, and work.
 const TRIAL_SAMPLES: usize = 8;
-/// Samples that a ring has to prove itself on.
+const TRIAL_WORK: u64 = 16_000_000_000;
+/// Samples that a ring has to prove itself on, and work.
 const PROOF_SAMPLES: usize = 256;
+const PROOF_WORK: u64 = 64_000_000_000;
 /// Curves with more knots than that approximate something, so that small differences to the front end are meant.
 const EXACT_KNOTS_MAX: usize = 8;
 
@@ -61,26 +65,29 @@ pub fn compile(model: &Model, options: &Options) -> Result<Compiled, ImportError
     }
     let ranges = ranges(model, options)?;
     let mut graph = model.translate(&model.typed(&shapes)?)?;
+    let within = |count: usize, work: u64| count.min((work / graph.work().max(1)).max(1) as usize);
+    let checked = within(CHECKED_SAMPLES, CHECKED_WORK);
+    let trial = model.first_samples(samples, within(TRIAL_SAMPLES, TRIAL_WORK))?;
+    let proof = model.first_samples(samples, within(PROOF_SAMPLES, PROOF_WORK))?;
     if !samples.is_empty() {
-        check_translation(model, &graph, samples)?;
+        check_translation(model, &graph, &model.first_samples(samples, checked)?)?;
     }
     reveal::apply(&mut graph, options.reveal)?;
     let split = model.split(samples)?;
     let translated = graph;
     let graph = simplify(translated.clone());
-    check_simplification(&translated, &graph, &split)?;
-    let margin_bits = options.margin_bits.unwrap_or(DEFAULT_MARGIN_BITS);
-    let magnitudes = magnitudes(&graph, &ranges, &split, margin_bits);
-    let proof = &split[..split.len().min(PROOF_SAMPLES)];
-    let expected = expected(&graph, proof);
-    let proof_samples = model.first_samples(samples, PROOF_SAMPLES)?;
-    let trial = model.first_samples(samples, TRIAL_SAMPLES)?;
+    check_simplification(&translated, &graph, &split[..split.len().min(checked)])?;
+    drop(translated);
+    let observed = (!split.is_empty()).then(|| observe(&graph, &split));
+    let magnitudes = magnitudes(&graph, &ranges, observed.as_ref(), options.margin_bits);
+    let (means, expected) = observed.map_or_else(Default::default, |observed| (observed.means, observed.revealed));
     let task = Task {
         name: &options.name,
         graph: &graph,
         ranges: &ranges,
         magnitudes: &magnitudes,
-        samples: &proof_samples,
+        means: &means,
+        samples: &proof,
         trial: &trial,
         expected: &expected,
     };
@@ -142,10 +149,13 @@ fn ranges(model: &Model, options: &Options) -> Result<Vec<(f64, f64)>, ImportErr
 fn expected(graph: &Graph, samples: &[Vec<ArrayD<f64>>]) -> Vec<Vec<f64>> {
     let mut expected = vec![Vec::new(); graph.outputs.len()];
     for sample in samples {
-        let values = graph.evaluate(sample);
-        for (output, numbers) in graph.outputs.iter().zip(&mut expected) {
-            numbers.extend(values[output.node.0].iter());
-        }
+        graph.walk(sample, |id, value| {
+            for (output, numbers) in graph.outputs.iter().zip(&mut expected) {
+                if output.node == id {
+                    numbers.extend(value.iter());
+                }
+            }
+        });
     }
     expected
 }
@@ -160,10 +170,13 @@ impl Compiled {
         self.model.check_samples(inputs)?;
         let mut steps = vec![Vec::new(); self.origins.len()];
         for sample in self.model.split(&self.model.first_samples(inputs, samples)?)? {
-            let values = self.graph.evaluate(&sample);
-            for (numbers, origin) in steps.iter_mut().zip(&self.origins) {
-                numbers.extend(values[origin.node.0].iter().map(|x| x / origin.unit));
-            }
+            self.graph.walk(&sample, |id, value| {
+                for (numbers, origin) in steps.iter_mut().zip(&self.origins) {
+                    if origin.node == id {
+                        numbers.extend(value.iter().map(|x| x / origin.unit));
+                    }
+                }
+            });
         }
         Ok(steps)
     }
@@ -193,13 +206,12 @@ impl Compiled {
 /// Guards against mistakes here: the translated graph must compute what the front end does. It does so sample by sample, so a
 /// model that mixes the samples of a batch is found, too.
 fn check_translation(model: &Model, graph: &Graph, samples: &[Array]) -> Result<(), ImportError> {
-    let samples = model.first_samples(samples, CHECKED_SAMPLES)?;
-    let reference = FloatReference::new(model, &samples)?;
-    let found = expected(graph, &model.split(&samples)?);
-    let Some(fault) = difference(graph, &found, &reference.run(&samples)?) else {
+    let reference = FloatReference::new(model, samples)?;
+    let found = expected(graph, &model.split(samples)?);
+    let Some(fault) = difference(graph, &found, &reference.run(samples)?) else {
         return Ok(());
     };
-    let one_by_one = reference.run_one_by_one(&samples)?;
+    let one_by_one = reference.run_one_by_one(samples)?;
     match difference(graph, &found, &one_by_one) {
         None => Err(ImportError::MixesBatch),
         Some(_) => Err(fault),
@@ -234,7 +246,6 @@ fn check_simplification(
     if is_approximate(simplified) {
         return Ok(());
     }
-    let samples = &samples[..samples.len().min(CHECKED_SAMPLES)];
     let pairs = expected(translated, samples)
         .into_iter()
         .zip(expected(simplified, samples));

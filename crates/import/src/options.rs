@@ -13,13 +13,18 @@ pub struct Options {
     pub ring: RingChoice,
     /// What the client learns.
     pub reveal: Reveal,
-    /// log2 of the factor by which values may exceed what calibration has seen; [`DEFAULT_MARGIN_BITS`] unless there is a reason.
+    /// log2 of the factor by which values may exceed what calibration has seen; [`DEFAULT_MARGIN_BITS`], or for large
+    /// values one less, unless there is a reason.
     pub margin_bits: Option<u8>,
 }
 
 /// Three bits, a factor of eight: a value that exceeds its bound gives a wrong answer with no warning, and a hundred samples see
 /// little of a distribution's tail. A bit more is one more bit to compare and, on the 32-bit ring, one less of precision.
 pub const DEFAULT_MARGIN_BITS: u8 = 3;
+
+/// Elements of a value over all samples from which on the default margin is a bit less: the largest of so many is far out in the tail already,
+/// and four times as much has never been anything but another kind of input.
+pub const MANY_ELEMENTS: u64 = 1 << 16;
 
 /// Which ring to compute in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

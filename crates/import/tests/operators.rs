@@ -165,6 +165,26 @@ fn smooth_functions_in_mid_network_are_as_close_as_their_curve() {
 }
 
 #[test]
+fn a_value_times_its_sigmoid_is_one_curve() {
+    let silu = |onnx: Onnx| {
+        onnx.node("Sigmoid", &["x"], "s", &[])
+            .node("Mul", &["x", "s"], "z", &[])
+    };
+    let onnx = silu(vectors())
+        .weight("w", &[6, 4])
+        .node("MatMul", &["z", "w"], "y", &[]);
+    let compiled = check(&onnx.model(), &[samples(&[5, 6], -9.0, 9.0)], 6.0 * 0.0048);
+    let steps = compiled.plan.steps.iter();
+    assert_eq!(steps.filter(|step| matches!(step.op, Op::Piecewise { .. })).count(), 1);
+    let linear = compiled
+        .plan
+        .steps
+        .iter()
+        .filter(|step| matches!(step.op, Op::Linear(_)));
+    assert_eq!(linear.count(), 1, "nothing but the last layer is opened");
+}
+
+#[test]
 fn last_sigmoid_and_softmax_are_left_to_the_client() {
     for operator in ["Sigmoid", "Softmax", "LogSoftmax"] {
         let onnx = vectors()

@@ -1,45 +1,56 @@
 //! The float graph on real numbers: what calibration and comparisons of layers run.
 
-use ndarray::{Array2, ArrayD, ArrayView3, Axis, IxDyn, Slice};
+use ndarray::{Array2, ArrayD, ArrayView2, Axis, Ix2, IxDyn, Slice};
 use tercet_plan::{ConvGeometry, Window};
 
-use super::{Graph, Op, Term};
+use super::{Graph, Node, NodeId, Op, Term};
 
 impl Graph {
-    /// Every value for one sample, given the inputs in their sample shapes.
-    pub fn evaluate(&self, inputs: &[ArrayD<f64>]) -> Vec<ArrayD<f64>> {
-        let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(self.nodes.len());
-        for node in &self.nodes {
-            let of = |id: &super::NodeId| &values[id.0];
-            let value =
-                match &node.op {
-                    Op::Input(index) => reshaped(&inputs[*index], &node.shape),
-                    Op::Sum(terms) => sum(terms, &node.shape, &values),
-                    Op::Piecewise { of: id, curve } => of(id).mapv(|x| curve.at(x)),
-                    Op::MaxPool { of: id, window, relu } => {
-                        let start = if *relu { 0.0 } else { f64::NEG_INFINITY };
-                        pool(of(id), window, &node.shape, start, f64::max)
-                    }
-                    Op::ArgMax(id) => {
-                        of(id).map_axis(Axis(of(id).ndim() - 1), |row| {
-                            let best = row.iter().enumerate().fold((0, f64::NEG_INFINITY), |best, (i, &x)| {
-                                if x > best.1 { (i, x) } else { best }
-                            });
-                            best.0 as f64
-                        })
-                    }
-                    Op::Sigmoid(id) => of(id).mapv(|x| 1.0 / (1.0 + (-x).exp())),
-                    Op::Softmax {
-                        of: id,
-                        axis,
-                        logarithm,
-                    } => softmax(of(id), *axis, *logarithm),
-                    local => move_elements(local, &node.shape, &values, |x| x),
-                };
-            debug_assert_eq!(value.shape(), node.shape, "{}", node.source);
-            values.push(value);
+    /// Computes every value for one sample, given the inputs in their sample shapes, and shows it as soon as it is there; a value is dropped
+    /// after its last use.
+    pub fn walk(&self, inputs: &[ArrayD<f64>], mut visit: impl FnMut(NodeId, &ArrayD<f64>)) {
+        let mut last_uses: Vec<usize> = (0..self.nodes.len()).collect();
+        for (index, node) in self.nodes.iter().enumerate() {
+            node.op.operands().iter().for_each(|of| last_uses[of.0] = index);
         }
-        values
+        let mut values: Vec<ArrayD<f64>> = Vec::with_capacity(self.nodes.len());
+        for (index, node) in self.nodes.iter().enumerate() {
+            let value = self.value(node, inputs, &values);
+            debug_assert_eq!(value.shape(), node.shape, "{}", node.source);
+            visit(NodeId(index), &value);
+            values.push(value);
+            let in_use = node.op.operands().into_iter().chain([NodeId(index)]);
+            for of in in_use.filter(|of| last_uses[of.0] == index) {
+                values[of.0] = ArrayD::zeros(vec![0]);
+            }
+        }
+    }
+
+    fn value(&self, node: &Node, inputs: &[ArrayD<f64>], values: &[ArrayD<f64>]) -> ArrayD<f64> {
+        let of = |id: &NodeId| &values[id.0];
+        match &node.op {
+            Op::Input(index) => reshaped(&inputs[*index], &node.shape),
+            Op::Sum(terms) => sum(terms, &node.shape, values),
+            Op::Piecewise { of: id, curve } => of(id).mapv(|x| curve.at(x)),
+            Op::MaxPool { of: id, window, relu } => {
+                let start = if *relu { 0.0 } else { f64::NEG_INFINITY };
+                pool(of(id), window, &node.shape, start, f64::max)
+            }
+            Op::ArgMax(id) => of(id).map_axis(Axis(of(id).ndim() - 1), |row| {
+                let best = row.iter().enumerate().fold(
+                    (0, f64::NEG_INFINITY),
+                    |best, (i, &x)| if x > best.1 { (i, x) } else { best },
+                );
+                best.0 as f64
+            }),
+            Op::Sigmoid(id) => of(id).mapv(|x| 1.0 / (1.0 + (-x).exp())),
+            Op::Softmax {
+                of: id,
+                axis,
+                logarithm,
+            } => softmax(of(id), *axis, *logarithm),
+            local => move_elements(local, &node.shape, values, |x| x),
+        }
     }
 }
 
@@ -50,7 +61,7 @@ pub(super) fn move_elements(
     values: &[ArrayD<f64>],
     border: impl Fn(f64) -> f64,
 ) -> ArrayD<f64> {
-    let of = |id: &super::NodeId| &values[id.0];
+    let of = |id: &NodeId| &values[id.0];
     match op {
         Op::Reshape(id) => reshaped(of(id), shape),
         Op::Transpose { of: id, permutation } => {
@@ -159,11 +170,11 @@ fn batched_product(left: &ArrayD<f64>, right: &ArrayD<f64>) -> ArrayD<f64> {
     for i in 0..batch {
         let a = left3
             .index_axis(Axis(0), i)
-            .into_dimensionality::<ndarray::Ix2>()
+            .into_dimensionality::<Ix2>()
             .expect("a matrix");
         let b = right3
             .index_axis(Axis(0), i)
-            .into_dimensionality::<ndarray::Ix2>()
+            .into_dimensionality::<Ix2>()
             .expect("a matrix");
         result.index_axis_mut(Axis(0), i).assign(&a.dot(&b).into_dyn());
     }
@@ -174,66 +185,93 @@ fn batched_product(left: &ArrayD<f64>, right: &ArrayD<f64>) -> ArrayD<f64> {
 
 /// Cross-correlation of `[channels, height, width]`.
 pub fn conv(operand: &ArrayD<f64>, weight: &ArrayD<f64>, geometry: &ConvGeometry) -> ArrayD<f64> {
-    let image = operand
-        .view()
-        .into_dimensionality::<ndarray::Ix3>()
-        .expect("an image has three axes");
-    let (outputs, inner) = (weight.shape()[0], weight.shape()[1]);
-    let taps = [weight.shape()[2], weight.shape()[3]];
-    let size = |axis: usize| {
-        let padded = image.shape()[axis + 1] + (geometry.pad_before[axis] + geometry.pad_after[axis]) as usize;
-        let field = (taps[axis] - 1) * geometry.dilation[axis] as usize + 1;
-        (padded - field) / geometry.stride[axis] as usize + 1
+    let image = operand.as_standard_layout();
+    let taps = Taps {
+        input: [image.shape()[1], image.shape()[2]],
+        kernel: [weight.shape()[2], weight.shape()[3]],
+        geometry,
     };
-    let (height, width) = (size(0), size(1));
+    let (outputs, inner) = (weight.shape()[0], weight.shape()[1]);
+    let [height, width] = taps.output();
+    let pixels = height * width;
     let groups = geometry.groups as usize;
-    let mut result = ArrayD::zeros(vec![outputs, height, width]);
     let per_group = outputs / groups;
-    for group in 0..groups {
-        let channels = group * inner..(group + 1) * inner;
-        let columns = patches(&image, channels, taps, geometry, [height, width]);
-        let kernels = weight.slice_axis(Axis(0), Slice::from(group * per_group..(group + 1) * per_group));
-        let kernels = reshaped(&kernels.to_owned(), &[per_group, inner * taps[0] * taps[1]]);
-        let kernels = kernels.into_dimensionality::<ndarray::Ix2>().expect("just reshaped");
-        let product = reshaped(&kernels.dot(&columns).into_dyn(), &[per_group, height, width]);
-        let rows = Slice::from(group * per_group..(group + 1) * per_group);
-        result.slice_axis_mut(Axis(0), rows).assign(&product);
+    let kernels = reshaped(weight, &[groups, per_group, inner * taps.kernel[0] * taps.kernel[1]]);
+    let mut result = ArrayD::zeros(vec![groups, per_group, pixels]);
+    let channels = image
+        .as_slice()
+        .expect("a standard layout")
+        .chunks_exact(inner * taps.input[0] * taps.input[1]);
+    let results = result.axis_iter_mut(Axis(0));
+    for ((channels, kernels), mut result) in channels.zip(kernels.axis_iter(Axis(0))).zip(results) {
+        let kernels = kernels.into_dimensionality::<Ix2>().expect("just reshaped");
+        let product = if taps.are_the_image() {
+            let columns = ArrayView2::from_shape((inner, pixels), channels).expect("one tap a channel");
+            kernels.dot(&columns)
+        } else {
+            kernels.dot(&taps.columns(channels))
+        };
+        result.assign(&product);
     }
-    result
+    reshaped(&result, &[outputs, height, width])
 }
 
-/// One row for each channel and tap, one column for each position.
-fn patches(
-    image: &ArrayView3<f64>,
-    channels: std::ops::Range<usize>,
-    taps: [usize; 2],
-    geometry: &ConvGeometry,
-    [height, width]: [usize; 2],
-) -> Array2<f64> {
-    let mut columns = Array2::zeros((channels.len() * taps[0] * taps[1], height * width));
-    let from = |axis: usize, position: usize, tap: usize| {
-        let index = position * geometry.stride[axis] as usize + tap * geometry.dilation[axis] as usize;
-        index
-            .checked_sub(geometry.pad_before[axis] as usize)
-            .filter(|&index| index < image.shape()[axis + 1])
-    };
-    let mut rows = columns.rows_mut().into_iter();
-    for channel in channels {
-        for tap_row in 0..taps[0] {
-            for tap_column in 0..taps[1] {
-                let mut row = rows.next().expect("one row for each tap");
-                for y in 0..height {
-                    let Some(source_y) = from(0, y, tap_row) else { continue };
-                    for x in 0..width {
-                        if let Some(source_x) = from(1, x, tap_column) {
-                            row[y * width + x] = image[[channel, source_y, source_x]];
+/// What the taps of a convolution meet.
+struct Taps<'a> {
+    input: [usize; 2],
+    kernel: [usize; 2],
+    geometry: &'a ConvGeometry,
+}
+
+impl Taps<'_> {
+    fn output(&self) -> [usize; 2] {
+        [0, 1].map(|axis| {
+            let border = self.geometry.pad_before[axis] + self.geometry.pad_after[axis];
+            let field = (self.kernel[axis] - 1) * self.geometry.dilation[axis] as usize + 1;
+            (self.input[axis] + border as usize - field) / self.geometry.stride[axis] as usize + 1
+        })
+    }
+
+    /// Whether every position meets its own element and nothing else.
+    fn are_the_image(&self) -> bool {
+        self.kernel == [1, 1] && self.geometry.stride == [1, 1] && self.output() == self.input
+    }
+
+    /// Where a tap meets the input, for each position along an axis; `None` on the border.
+    fn places(&self, axis: usize, tap: usize) -> Vec<Option<usize>> {
+        let place = |position: usize| {
+            let padded = position * self.geometry.stride[axis] as usize + tap * self.geometry.dilation[axis] as usize;
+            let place = padded.checked_sub(self.geometry.pad_before[axis] as usize);
+            place.filter(|&place| place < self.input[axis])
+        };
+        (0..self.output()[axis]).map(place).collect()
+    }
+
+    /// One row for each channel and tap, one column for each position.
+    fn columns(&self, channels: &[f64]) -> Array2<f64> {
+        let [height, width] = self.output();
+        let [rows, columns] = self.kernel;
+        let pixels = self.input[0] * self.input[1];
+        let mut result = Array2::zeros((channels.len() / pixels * rows * columns, height * width));
+        let mut lines = result.as_slice_mut().expect("just made").chunks_exact_mut(width);
+        for channel in channels.chunks_exact(pixels) {
+            for row in 0..rows {
+                let down = self.places(0, row);
+                for column in 0..columns {
+                    let across = self.places(1, column);
+                    for y in &down {
+                        let line = lines.next().expect("as many lines as rows and positions");
+                        let Some(y) = y else { continue };
+                        let from = &channel[y * self.input[1]..][..self.input[1]];
+                        for (to, x) in line.iter_mut().zip(&across) {
+                            *to = x.map_or(0.0, |x| from[x]);
                         }
                     }
                 }
             }
         }
+        result
     }
-    columns
 }
 
 pub(super) fn pool(

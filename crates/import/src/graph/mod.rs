@@ -275,6 +275,25 @@ impl Graph {
         NodeId(self.nodes.len() - 1)
     }
 
+    /// Roughly the multiply-adds of one sample, where moving an element counts as many as it takes as long.
+    pub fn work(&self) -> u64 {
+        const MOVED: usize = 32;
+        let products = |term: &Term| match term {
+            Term::Dense { weight, .. } => weight.shape()[0],
+            Term::Conv { weight, .. } => weight.shape()[1..].iter().product(),
+            Term::MatMul { left, .. } => self.shape(*left).last().copied().unwrap_or(1),
+            _ => 1,
+        };
+        let of = |node: &Node| {
+            let per_element = match &node.op {
+                Op::Sum(terms) => terms.iter().map(products).sum(),
+                _ => 1,
+            };
+            (per_element + MOVED) * node.shape.iter().product::<usize>()
+        };
+        self.nodes.iter().map(|node| of(node) as u64).sum()
+    }
+
     /// How often each node is used; an output counts as a use.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.nodes.len()];

@@ -112,12 +112,12 @@ impl Lowering<'_> {
         }
     }
 
-    /// Brings operands to the activations' scale; says whether there were any to bring.
+    /// Brings operands to the scale they are to be rounded to; says whether there were any to bring.
     fn coarsen(&mut self, terms: &[FloatTerm]) -> Result<bool, ImportError> {
         let mut any = false;
         for of in terms.iter().flat_map(FloatTerm::operands) {
             let held = self.masked(of)?;
-            let fraction = self.activation_bits(held.unit);
+            let fraction = self.rounded_bits(of, held.unit);
             let shift = self.value(held).fraction_bits.saturating_sub(fraction);
             if shift > 0 {
                 let truncate = Op::Truncate { of: held.id, shift };
@@ -195,8 +195,17 @@ impl Lowering<'_> {
             return Err(self.does_not_fit(id, needed, available));
         }
         let mut lowered = Vec::with_capacity(terms.len());
+        let mut bias = None;
         for term in terms {
-            lowered.push(self.term(id, term, unit, fraction)?);
+            match term {
+                FloatTerm::Bias(constant) if bias.is_none() => bias = Some(constant.clone()),
+                term => lowered.push((term, self.term(id, term, unit, fraction)?)),
+            }
+        }
+        let bias = self.corrected_bias(&lowered, bias, self.graph.shape(id).len());
+        let mut lowered: Vec<Term> = lowered.into_iter().map(|(_, term)| term).collect();
+        if let Some(bias) = bias {
+            lowered.push(Term::Bias(self.parameter(id, &bias, 1.0 / unit, fraction)?));
         }
         self.step(id, unit, Op::Linear(lowered), fraction, Form::Opened)
     }

@@ -3,6 +3,7 @@
 //! A value of the plan holds integers v that stand for `unit * v / 2^fraction_bits`. Units carry positive factors that are no
 //! power of two, such as the count of an average, to the next layer's weights, so that they cost nothing.
 
+mod correction;
 mod linear;
 mod moves;
 mod nonlinear;
@@ -20,14 +21,12 @@ use crate::planner::magnitude::Magnitude;
 const UNIT_BITS_MAX: f64 = 6.0;
 
 /// How numbers are represented.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Scales {
     /// Bits of a ring element.
     pub ring_bits: u8,
-    /// Fractional bits of inputs.
-    pub input_bits: u8,
-    /// Fractional bits of activations.
-    pub activation_bits: u8,
+    /// For each node the fractional bits that its value is rounded to where it is rounded, in unit one.
+    pub fraction_bits: Vec<u8>,
     /// Fractional bits of slopes that are no multiples of each other.
     pub slope_bits: u8,
 }
@@ -62,16 +61,21 @@ struct Lowering<'a> {
     graph: &'a Graph,
     magnitudes: &'a [Magnitude],
     scales: Scales,
+    /// For each node the mean of each channel; empty where none was seen or none is needed.
+    means: &'a [Vec<f64>],
     /// For each node how many bits above its own magnitude its users need.
     headroom: Vec<f64>,
     plan: Plan,
     tensors: Vec<Integers>,
+    /// For each parameter what its numbers were multiplied by before they were rounded.
+    factors: Vec<f64>,
     origins: Vec<StepOrigin>,
     natural: Vec<Option<Held>>,
     masked: Vec<Option<Held>>,
 }
 
-/// Lowers the graph; `ranges` are those of the inputs.
+/// Lowers the graph; `ranges` are those of the inputs. With the `means` of the nodes' channels, biases make up for what the rounding of weights
+/// adds on average.
 ///
 /// # Errors
 /// [`ImportError::DoesNotFit`] when a value or weight does not fit the ring with these scales.
@@ -80,14 +84,19 @@ pub fn lower(
     graph: &Graph,
     ranges: &[(f64, f64)],
     magnitudes: &[Magnitude],
+    means: &[Vec<f64>],
     scales: Scales,
 ) -> Result<Lowered, ImportError> {
     let batched = graph.inputs.iter().any(|input| input.batched);
-    let inputs = graph.inputs.iter().zip(ranges).map(|(input, &range)| Input {
+    let nodes = || graph.nodes.iter().zip(&scales.fraction_bits);
+    let inputs = graph.inputs.iter().zip(ranges).enumerate();
+    let inputs = inputs.map(|(index, (input, &range))| Input {
         name: input.name.clone(),
         shape: sizes(&input.shape),
         batched: input.batched,
-        fraction_bits: scales.input_bits,
+        fraction_bits: nodes()
+            .find_map(|(node, bits)| matches!(node.op, FloatOp::Input(of) if of == index).then_some(*bits))
+            .expect("every input is a node"),
         range,
     });
     let plan = Plan {
@@ -103,9 +112,11 @@ pub fn lower(
         graph,
         magnitudes,
         scales,
+        means,
         headroom: headroom(graph, magnitudes),
         plan,
         tensors: vec![],
+        factors: vec![],
         origins: vec![],
         natural: vec![None; graph.nodes.len()],
         masked: vec![None; graph.nodes.len()],
@@ -135,7 +146,7 @@ pub fn lower(
 }
 
 /// For each node the bits that its users' results, which keep its scale, are larger by, and one more where differences are compared.
-fn headroom(graph: &Graph, magnitudes: &[Magnitude]) -> Vec<f64> {
+pub fn headroom(graph: &Graph, magnitudes: &[Magnitude]) -> Vec<f64> {
     let mut headroom = vec![0.0_f64; graph.nodes.len()];
     for (index, node) in graph.nodes.iter().enumerate().rev() {
         let growth = |of: NodeId| (magnitudes[index].most / magnitudes[of.0].most).log2().max(0.0);
@@ -165,7 +176,7 @@ impl Lowering<'_> {
         let graph = self.graph;
         match &graph.node(id).op {
             FloatOp::Input(index) => {
-                let fraction = self.scales.input_bits;
+                let fraction = self.scales.fraction_bits[id.0];
                 self.step(id, 1.0, Op::Input(*index as u32), fraction, Form::Masked)
             }
             FloatOp::Sum(terms) => self.sum(id, terms),
@@ -185,7 +196,7 @@ impl Lowering<'_> {
         &self.plan.steps[held.id.0 as usize].value
     }
 
-    /// The value of a node in masked form, with the activations' scale if it had to be brought there.
+    /// The value of a node in masked form, with the scale it is to have if it had to be brought there.
     fn masked(&mut self, id: NodeId) -> Result<Held, ImportError> {
         if let Some(held) = self.masked[id.0] {
             return Ok(held);
@@ -195,7 +206,7 @@ impl Lowering<'_> {
         let held = match value.form {
             Form::Masked => natural,
             Form::Opened => {
-                let shift = value.fraction_bits.saturating_sub(self.activation_bits(natural.unit));
+                let shift = value.fraction_bits.saturating_sub(self.rounded_bits(id, natural.unit));
                 let fraction = value.fraction_bits - shift;
                 let of = natural.id;
                 self.step(id, natural.unit, Op::Truncate { of, shift }, fraction, Form::Masked)?
@@ -205,9 +216,9 @@ impl Lowering<'_> {
         Ok(held)
     }
 
-    /// Fractional bits that make values in a unit as fine as activations are to be.
-    fn activation_bits(&self, unit: f64) -> u8 {
-        let bits = f64::from(self.scales.activation_bits) + unit.log2().round();
+    /// Fractional bits that make the node's value in a unit as fine as it is to be.
+    fn rounded_bits(&self, id: NodeId, unit: f64) -> u8 {
+        let bits = f64::from(self.scales.fraction_bits[id.0]) + unit.log2().round();
         bits.clamp(0.0, f64::from(self.scales.ring_bits - 2)) as u8
     }
 
@@ -317,6 +328,7 @@ impl Lowering<'_> {
         }
         self.tensors
             .push(array.iter().map(|x| (x * scale).round() as i64).collect());
+        self.factors.push(scale);
         self.plan.parameters.push(Parameter {
             source: self.graph.node(id).source.clone(),
             shape: sizes(array.shape()),

@@ -1,6 +1,6 @@
 //! Steps that compare: activations, maxima, labels.
 
-use tercet_plan::{Comparison, Form, Op, Variant, Window};
+use tercet_plan::{Comparison, Form, Layout, Op, Variant, Window};
 
 use super::{Held, Lowering};
 use crate::error::ImportError;
@@ -8,10 +8,15 @@ use crate::graph::{Curve, NodeId};
 
 /// Slopes that are multiples of the smallest one up to here are whole numbers in a suitable unit.
 const SLOPE_RATIO_MAX: f64 = 128.0;
+/// On the 32-bit ring bits that the slopes add are missing in the weights that follow: more than these are cut off, which takes a round.
+const SLOPE_EXCESS_BITS: u8 = 4;
 /// Bits of the flattest slope of a curve that has no common unit.
 const SLOPE_PRECISION_BITS: f64 = 7.0;
 /// Compared bits up to which a comparison takes two rounds.
 const TWO_ROUND_BITS: i32 = 25;
+/// On the 32-bit ring a knot may be off by 2^KNOT_BITS units of the result, where nothing is seen of it: the function is continuous, and few values
+/// are that close. Each bit is about a twentieth of a comparison.
+const KNOT_BITS: u8 = 2;
 /// On the 64-bit ring a threshold may move by 2^-THRESHOLD_BITS, to save a round.
 const THRESHOLD_BITS: i32 = 13;
 
@@ -26,15 +31,9 @@ impl Lowering<'_> {
             None => (1.0, self.slope_bits(&curve.in_units(held.unit, 1.0))),
         };
         let curve = curve.in_units(held.unit, unit);
-        // On the narrow ring the slopes' bits come out of those of the operand.
-        let spare = if self.scales.ring_bits == 32 {
-            slope_bits.saturating_sub(3)
-        } else {
-            0
-        };
-        let target = self.activation_bits(held.unit).saturating_sub(spare).max(4);
-        let shift = fraction.saturating_sub(target);
+        let shift = fraction.saturating_sub(self.rounded_bits(id, held.unit));
         let truncated = fraction - shift;
+        let slope_bits = self.fitting(id, unit, truncated, slope_bits);
         let result = truncated + slope_bits;
         let at_operand = f64::from(fraction).exp2();
         let at_result = f64::from(result).exp2();
@@ -54,7 +53,12 @@ impl Lowering<'_> {
             .map(|knot| (knot * at_operand).round() as i64)
             .collect();
         let farthest = knots.iter().map(|knot| knot.unsigned_abs()).max().unwrap_or(0);
-        let comparison = self.comparison(of, held, farthest, shift)?;
+        let precise = self.comparison(of, held, farthest, shift)?;
+        let comparison = if self.scales.ring_bits == 32 {
+            self.cheapest(held, farthest, precise)
+        } else {
+            precise
+        };
         let op = Op::Piecewise {
             of: held.id,
             shift,
@@ -64,12 +68,31 @@ impl Lowering<'_> {
             comparison,
             variant: Variant::Balanced,
         };
-        self.step(id, unit, op, result, Form::Masked)
+        let held = self.step(id, unit, op, result, Form::Masked)?;
+        let wanted = self.rounded_bits(id, unit);
+        if self.scales.ring_bits == 64 || result <= wanted + SLOPE_EXCESS_BITS {
+            return Ok(held);
+        }
+        let cut = Op::Truncate {
+            of: held.id,
+            shift: result - wanted,
+        };
+        self.step(id, unit, cut, wanted, Form::Masked)
+    }
+
+    /// As many of the slopes' bits as the result has room for.
+    fn fitting(&self, id: NodeId, unit: f64, truncated: u8, slope_bits: u8) -> u8 {
+        let available = i32::from(self.scales.ring_bits) - 2;
+        let fits = |bits: &u8| self.bits(id, unit, truncated + bits) <= available;
+        (0..=slope_bits).rev().find(fits).unwrap_or(0)
     }
 
     /// As many fractional bits as the flattest slope needs to be as exact as the others, within reason.
     fn slope_bits(&self, curve: &Curve) -> u8 {
         let usual = self.scales.slope_bits;
+        if self.scales.ring_bits == 32 {
+            return usual;
+        }
         let slopes = curve.slopes.iter().map(|slope| slope.abs());
         let flattest = slopes.filter(|&slope| slope > 0.0).fold(1.0, f64::min);
         let needed = (-flattest.log2()).ceil() + SLOPE_PRECISION_BITS;
@@ -80,7 +103,7 @@ impl Lowering<'_> {
         let held = self.natural(of);
         let value = self.value(held);
         let fraction = value.fraction_bits;
-        let shift = fraction.saturating_sub(self.activation_bits(held.unit));
+        let shift = fraction.saturating_sub(self.rounded_bits(id, held.unit));
         let largest = (1_u64 << value.bound.bits) - 1;
         let comparison = self.comparison(of, held, largest, shift)?;
         let op = Op::MaxPool {
@@ -97,7 +120,7 @@ impl Lowering<'_> {
     pub(super) fn arg_max(&mut self, id: NodeId, of: NodeId) -> Result<Held, ImportError> {
         let held = self.natural(of);
         let value = self.value(held);
-        let drop = value.fraction_bits.saturating_sub(self.activation_bits(held.unit));
+        let drop = value.fraction_bits.saturating_sub(self.rounded_bits(id, held.unit));
         let largest = (1_u64 << value.bound.bits) - 1;
         let comparison = self.comparison(of, held, largest, drop)?;
         let op = Op::ArgMax {
@@ -132,6 +155,23 @@ impl Lowering<'_> {
         } else {
             comparison
         })
+    }
+}
+
+impl Lowering<'_> {
+    /// The cheapest comparison that ignores up to [`KNOT_BITS`] more bits.
+    fn cheapest(&self, held: Held, farthest: u64, precise: Comparison) -> Comparison {
+        let ring = self.plan.ring();
+        let reach = ((1_u64 << self.value(held).bound.bits) - 1).saturating_add(farthest);
+        let cost = |comparison: &Comparison| {
+            let layout = Layout::new(*comparison, ring).expect("a comparison that covers something");
+            (layout.rounds(), layout.dealt_bits(1) + 2 * layout.opened_bits())
+        };
+        let looser = (1..=KNOT_BITS).filter_map(|bits| Comparison::covering(reach, precise.drop + bits, ring));
+        looser.fold(
+            precise,
+            |best, looser| if cost(&looser) < cost(&best) { looser } else { best },
+        )
     }
 }
 

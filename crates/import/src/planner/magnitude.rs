@@ -1,41 +1,57 @@
 //! Bounds of the float graph's values, from calibration samples or proven.
 
-use std::thread;
-
-use ndarray::ArrayD;
 use tercet_plan::Origin;
 
+use super::observe::Observed;
 use crate::graph::{Graph, Op};
+use crate::options::{DEFAULT_MARGIN_BITS, MANY_ELEMENTS};
 
-/// The largest magnitude of a value, and where it comes from.
+/// Values of which nothing but a bound is known are taken to be mostly this part of it.
+const TYPICAL_PART: f64 = 0.125;
+
+/// How large a value is, and where the bound comes from.
 #[derive(Clone, Copy, Debug)]
 pub struct Magnitude {
     /// No element is larger.
     pub most: f64,
-    /// Whether that is proven or was seen.
+    /// The root of the mean square.
+    pub typical: f64,
+    /// Whether the bound is proven or was seen.
     pub origin: Origin,
 }
 
-/// For each node the smaller of the proven bound and the calibrated one, which is the largest magnitude in `samples` times
-/// `2^margin_bits`.
+/// For each node the smaller of the proven bound and the calibrated one, which is the largest magnitude in the samples times
+/// `2^margin_bits`; without a choice by the user the margin is the default, and a bit less where many elements were seen.
 pub fn magnitudes(
     graph: &Graph,
     ranges: &[(f64, f64)],
-    samples: &[Vec<ArrayD<f64>>],
-    margin_bits: u8,
+    observed: Option<&Observed>,
+    margin_bits: Option<u8>,
 ) -> Vec<Magnitude> {
     let proven = graph.proven_magnitudes(ranges);
-    let seen = largest(graph, samples);
-    let widened = |most: f64| most * f64::from(margin_bits).exp2();
+    let margin = |seen: u64| {
+        let usual = DEFAULT_MARGIN_BITS - u8::from(seen >= MANY_ELEMENTS);
+        margin_bits.unwrap_or(usual)
+    };
     let mut bounds: Vec<Magnitude> = Vec::with_capacity(proven.len());
     for (index, node) in graph.nodes.iter().enumerate() {
+        let typical = observed.map_or(0.0, |observed| observed.typical[index]);
         let proven = Magnitude {
             most: proven[index],
+            typical: if typical > 0.0 {
+                typical
+            } else {
+                TYPICAL_PART * proven[index]
+            },
             origin: Origin::Proven,
         };
-        let calibrated = seen.as_ref().map(|seen| Magnitude {
-            most: widened(seen[index]),
-            origin: Origin::Calibrated { margin_bits },
+        let calibrated = observed.map(|observed| {
+            let margin_bits = margin(observed.seen[index]);
+            Magnitude {
+                most: observed.largest[index] * f64::from(margin_bits).exp2(),
+                origin: Origin::Calibrated { margin_bits },
+                ..proven
+            }
         });
         // A value that was zero in all samples may still be something.
         // Inputs may be anything in their range, whatever the samples are.
@@ -50,37 +66,4 @@ pub fn magnitudes(
         bounds.push(bound);
     }
     bounds
-}
-
-/// For each node the largest finite magnitude over all samples; none without samples.
-fn largest(graph: &Graph, samples: &[Vec<ArrayD<f64>>]) -> Option<Vec<f64>> {
-    if samples.is_empty() {
-        return None;
-    }
-    let threads = thread::available_parallelism().map_or(1, usize::from);
-    let chunk = samples.len().div_ceil(threads);
-    let of_chunk = |chunk: &[Vec<ArrayD<f64>>]| {
-        let mut most = vec![0.0_f64; graph.nodes.len()];
-        for sample in chunk {
-            for (most, value) in most.iter_mut().zip(graph.evaluate(sample)) {
-                let finite = value.iter().map(|x| x.abs()).filter(|x| x.is_finite());
-                *most = finite.fold(*most, f64::max);
-            }
-        }
-        most
-    };
-    let of_chunk = &of_chunk;
-    let parts: Vec<Vec<f64>> = thread::scope(|scope| {
-        let workers: Vec<_> = samples
-            .chunks(chunk)
-            .map(|chunk| scope.spawn(move || of_chunk(chunk)))
-            .collect();
-        workers
-            .into_iter()
-            .map(|worker| worker.join().expect("evaluation does not panic"))
-            .collect()
-    });
-    parts
-        .into_iter()
-        .reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a.max(*b)).collect())
 }

@@ -3,17 +3,18 @@
 use tercet_plan::{Array, Decode, oracle};
 
 use crate::error::ImportError;
-use crate::graph::Graph;
+use crate::graph::{Graph, Op};
 use crate::lower::{Lowered, Scales, lower};
 use crate::options::RingChoice;
 use crate::planner::magnitude::Magnitude;
+use crate::planner::precision::balanced;
 
 /// Fractional bits of activations on the 64-bit ring: errors of 2^-17 per layer, and comparisons of values up to 2^8 in two rounds.
 const WIDE_BITS: u8 = 16;
 /// Inputs are not compared, so finer ones are free.
 const WIDE_INPUT_BITS: u8 = 20;
-/// Fractional bits of activations that are tried on the 32-bit ring.
-const NARROW_BITS: std::ops::RangeInclusive<u8> = 5..=15;
+/// Bits by which all values of the narrow ring are tried coarser or finer than what an estimate of the errors says.
+const NARROW_SHIFTS: [f64; 3] = [0.0, -1.0, 1.0];
 /// The 32-bit ring must not be off by more than this part of the largest number revealed.
 const TOLERANCE: f64 = 0.01;
 
@@ -27,6 +28,8 @@ pub struct Task<'a> {
     pub ranges: &'a [(f64, f64)],
     /// Bounds of the nodes.
     pub magnitudes: &'a [Magnitude],
+    /// For each node the means of its channels; empty without samples.
+    pub means: &'a [Vec<f64>],
     /// Samples, as a batch for each input; empty if there are none.
     pub samples: &'a [Array],
     /// The first few of them.
@@ -73,13 +76,16 @@ impl Agreement {
 fn wide(task: &Task) -> Result<(Lowered, Option<Agreement>), ImportError> {
     let mut result = None;
     for bits in (8..=WIDE_BITS).rev() {
+        let fraction = |op: &Op| match op {
+            Op::Input(_) => bits + WIDE_INPUT_BITS - WIDE_BITS,
+            _ => bits,
+        };
         let scales = Scales {
             ring_bits: 64,
-            input_bits: bits + WIDE_INPUT_BITS - WIDE_BITS,
-            activation_bits: bits,
+            fraction_bits: task.graph.nodes.iter().map(|node| fraction(&node.op)).collect(),
             slope_bits: 12,
         };
-        match lower(task.name, task.graph, task.ranges, task.magnitudes, scales) {
+        match lower(task.name, task.graph, task.ranges, task.magnitudes, &[], scales) {
             Ok(lowered) => {
                 let agreement = agreement(task, &lowered, task.samples);
                 return Ok((lowered, agreement));
@@ -91,22 +97,27 @@ fn wide(task: &Task) -> Result<(Lowered, Option<Agreement>), ImportError> {
     Err(result.expect("at least one scale was tried"))
 }
 
+/// On the 32-bit ring every value gets its own scale; samples tell whether all of them are better coarser or finer.
 fn narrow(task: &Task) -> Result<(Lowered, Option<Agreement>), ImportError> {
+    let balanced = balanced(task.graph, task.magnitudes, 32);
     let mut best: Option<(Lowered, f64)> = None;
     let mut refusal = None;
-    for bits in NARROW_BITS.rev() {
+    for shift in NARROW_SHIFTS {
         let scales = Scales {
             ring_bits: 32,
-            input_bits: bits,
-            activation_bits: bits,
-            slope_bits: 7,
+            fraction_bits: balanced
+                .iter()
+                .map(|bits| (bits + shift).round().max(0.0) as u8)
+                .collect(),
+            slope_bits: 10,
         };
-        match lower(task.name, task.graph, task.ranges, task.magnitudes, scales) {
+        match lower(task.name, task.graph, task.ranges, task.magnitudes, task.means, scales) {
             Ok(lowered) => {
-                // Without samples the finest scale that fits is taken.
+                // Without samples the estimate is all there is.
                 let Some(agreement) = agreement(task, &lowered, task.trial) else {
                     return Ok((lowered, None));
                 };
+                tracing::debug!(shift, agreement.largest_error, "tried on the narrow ring");
                 if best.as_ref().is_none_or(|(_, error)| agreement.largest_error < *error) {
                     best = Some((lowered, agreement.largest_error));
                 }

@@ -6,7 +6,7 @@ use ndarray::{ArrayD, Axis};
 
 use super::Rewriter;
 use super::affine::{Affine, narrowed, spread};
-use crate::graph::{Constant, NodeId, Op, Term, conv, dense};
+use crate::graph::{Constant, Curve, NodeId, Op, Term, conv, dense};
 
 /// Terms a sum may grow to by joining others.
 const TERMS_MAX: usize = 32;
@@ -33,6 +33,16 @@ impl Rewriter {
         }
         let joined: Vec<Term> = joined.into_iter().flat_map(|term| self.absorbed(term)).collect();
         let terms = collected(joined, shape);
+        if let Some(of) = self.gated_by_its_sigmoid(&terms) {
+            return self.rewrite(
+                &source,
+                shape,
+                Op::Piecewise {
+                    of,
+                    curve: Curve::silu(),
+                },
+            );
+        }
         if let [Term::Add { of, factor: 1.0 }] = terms.as_slice() {
             return *of;
         }
@@ -40,6 +50,22 @@ impl Rewriter {
             return hoisted;
         }
         self.node(&source, shape, Op::Sum(terms))
+    }
+
+    /// The value that is multiplied with its own sigmoid, if that is all.
+    fn gated_by_its_sigmoid(&self, terms: &[Term]) -> Option<NodeId> {
+        let &[Term::Product { left, right }] = terms else {
+            return None;
+        };
+        let is_sigmoid_of = |gate: NodeId, value: NodeId| match &self.graph.node(gate).op {
+            Op::Piecewise { of, curve } => *of == value && *curve == Curve::sigmoid(),
+            _ => false,
+        };
+        if is_sigmoid_of(right, left) {
+            Some(left)
+        } else {
+            is_sigmoid_of(left, right).then_some(right)
+        }
     }
 
     /// The terms of a sum that `term` adds or scales, with that applied to each; and the sum's source.
