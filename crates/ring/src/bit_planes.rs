@@ -2,7 +2,7 @@ use std::fmt;
 
 use zeroize::Zeroize;
 
-use crate::{Ring, Secret, WrongLength, kernel};
+use crate::{Ring, Secret, WrongLength, kernel, vectorize};
 
 /// Secret bits, bit-sliced: several planes, each with one bit for every lane.
 ///
@@ -77,14 +77,14 @@ impl BitPlanes {
     pub fn xor_assign(&mut self, other: &BitPlanes) {
         self.check_form(other);
         let (words, others) = (&mut self.words, &other.words);
-        kernel::vectorize(|| combine(words, others, |x, y| x ^ y));
+        vectorize!(combine(words, others, |x, y| x ^ y));
     }
 
     /// And with planes of the same form.
     pub fn and_assign(&mut self, other: &BitPlanes) {
         self.check_form(other);
         let (words, others) = (&mut self.words, &other.words);
-        kernel::vectorize(|| combine(words, others, |x, y| x & y));
+        vectorize!(combine(words, others, |x, y| x & y));
     }
 
     /// The planes of all parts, in order. All have the same lanes.

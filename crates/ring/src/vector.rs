@@ -1,7 +1,6 @@
 //! Element-wise arithmetic on vectors of equal length. Every function panics when lengths differ: shapes are the caller's.
 
-use crate::Ring;
-use crate::kernel::vectorize;
+use crate::{Ring, vectorize};
 
 /// `to[i] += other[i]`.
 pub fn add_assign<R: Ring>(to: &mut [R], other: &[R]) {
@@ -25,7 +24,7 @@ pub fn add_scaled<R: Ring>(to: &mut [R], factor: R, other: &[R]) {
 
 /// `to[i] = -to[i]`.
 pub fn negate<R: Ring>(to: &mut [R]) {
-    vectorize(|| negate_loop(to));
+    vectorize!(negate_loop(to));
 }
 
 /// `to[i] += left[i] * right[i]`.
@@ -41,7 +40,7 @@ pub fn subtract_product<R: Ring>(to: &mut [R], left: &[R], right: &[R]) {
 #[inline(always)]
 fn combine<R: Ring>(to: &mut [R], other: &[R], f: impl Fn(R, R) -> R) {
     assert_eq!(to.len(), other.len(), "element-wise operands have one length");
-    vectorize(|| combine_loop(to, other, f));
+    vectorize!(combine_loop(to, other, &f));
 }
 
 #[inline(always)]
@@ -50,7 +49,7 @@ fn combine_two<R: Ring>(to: &mut [R], left: &[R], right: &[R], f: impl Fn(R, R, 
         to.len() == left.len() && to.len() == right.len(),
         "element-wise operands have one length"
     );
-    vectorize(|| combine_two_loop(to, left, right, f));
+    vectorize!(combine_two_loop(to, left, right, &f));
 }
 
 #[inline(always)]

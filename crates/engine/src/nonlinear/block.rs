@@ -5,8 +5,7 @@
 //! *folds* the public bits in one after the other, from the top: `table[T] = p_i table[T] ^ table[T with i]`, which halves the table.
 
 use tercet_plan::Layout;
-use tercet_ring::BitPlanes;
-use tercet_ring::kernel::vectorize;
+use tercet_ring::{BitPlanes, vectorize};
 
 /// Words worked on at once, so that the compiler can use its widest vectors.
 const CHUNK: usize = 8;
@@ -95,15 +94,15 @@ pub(super) fn openings(blocks: &[Block], nodes: &Nodes) -> BitPlanes {
 macro_rules! with_entries {
     ($bits:expr, $function:ident($($argument:expr),*)) => {
         match $bits {
-            0 => vectorize(|| $function::<1>($($argument),*)),
-            1 => vectorize(|| $function::<2>($($argument),*)),
-            2 => vectorize(|| $function::<4>($($argument),*)),
-            3 => vectorize(|| $function::<8>($($argument),*)),
-            4 => vectorize(|| $function::<16>($($argument),*)),
-            5 => vectorize(|| $function::<32>($($argument),*)),
-            6 => vectorize(|| $function::<64>($($argument),*)),
-            7 => vectorize(|| $function::<128>($($argument),*)),
-            8 => vectorize(|| $function::<256>($($argument),*)),
+            0 => vectorize!($function::<1>($($argument),*)),
+            1 => vectorize!($function::<2>($($argument),*)),
+            2 => vectorize!($function::<4>($($argument),*)),
+            3 => vectorize!($function::<8>($($argument),*)),
+            4 => vectorize!($function::<16>($($argument),*)),
+            5 => vectorize!($function::<32>($($argument),*)),
+            6 => vectorize!($function::<64>($($argument),*)),
+            7 => vectorize!($function::<128>($($argument),*)),
+            8 => vectorize!($function::<256>($($argument),*)),
             _ => unreachable!("leaves, blocks and groups have at most eight bits"),
         }
     };

@@ -13,8 +13,7 @@
 
 use std::collections::BTreeSet;
 
-use tercet_ring::kernel::vectorize;
-use tercet_ring::{BitPlanes, Ring, Secret};
+use tercet_ring::{BitPlanes, Ring, Secret, vectorize};
 
 use super::select::{Form, Shares, as_elements, unmasked};
 use super::slots::{Slot, Slots};
@@ -159,31 +158,45 @@ impl<R: Ring> Unopened<R> {
         let tables = polynomial.tables();
         let mut products = Secret::zeros(polynomial.rows() * CHUNK);
         let form = Form::new(selected.shift(), self.is_first);
-        vectorize(|| {
-            for start in (0..self.lanes).step_by(CHUNK) {
-                let value = selected.value(form, self.is_first, start);
-                let by_sign = sign.map(|sign| self.product(selected, form, sign.row, start));
-                // With a sign, the products are of (1 - 2 s) v.
-                let base = match by_sign {
-                    None => value,
-                    Some(by_sign) => std::array::from_fn(|i| value[i].minus(by_sign[i]).minus(by_sign[i])),
-                };
-                for (row, to) in products.chunks_exact_mut(CHUNK).enumerate() {
-                    to.copy_from_slice(&self.product(selected, form, first_row + row, start));
-                }
-                let mut bit = by_sign.unwrap_or([R::ZERO; CHUNK]);
-                for table in &tables {
-                    let term = self.fold(table, base, &products, start);
-                    bit = std::array::from_fn(|i| bit[i].plus(term[i]));
-                }
-                if let Some(sign) = sign {
-                    let opposite = load(self.row(&self.opened, sign.plane), start);
-                    bit = std::array::from_fn(|i| unmasked(opposite[i], bit[i], value[i]));
-                }
-                let to = &mut sum[start..self.lanes.min(start + CHUNK)];
-                to.iter_mut().zip(bit).for_each(|(to, bit)| *to = to.plus(bit));
+        vectorize!(self.add_chunks(sum, &tables, &mut products, first_row, sign, selected, form));
+    }
+
+    /// As [`Unopened::add`], with memory for a chunk of the polynomial's products.
+    #[inline(always)]
+    #[allow(clippy::too_many_arguments, reason = "what the compiler has to see in one function")]
+    fn add_chunks(
+        &self,
+        sum: &mut [R],
+        tables: &[Table],
+        products: &mut [R],
+        first_row: usize,
+        sign: Option<Sign>,
+        selected: Selected<'_, R>,
+        form: Form<R>,
+    ) {
+        for start in (0..self.lanes).step_by(CHUNK) {
+            let value = selected.value(form, self.is_first, start);
+            let by_sign = sign.map(|sign| self.product(selected, form, sign.row, start));
+            // With a sign, the products are of (1 - 2 s) v.
+            let base = match by_sign {
+                None => value,
+                Some(by_sign) => std::array::from_fn(|i| value[i].minus(by_sign[i]).minus(by_sign[i])),
+            };
+            for (row, to) in products.chunks_exact_mut(CHUNK).enumerate() {
+                to.copy_from_slice(&self.product(selected, form, first_row + row, start));
             }
-        });
+            let mut bit = by_sign.unwrap_or([R::ZERO; CHUNK]);
+            for table in tables {
+                let term = self.fold(table, base, products, start);
+                bit = std::array::from_fn(|i| bit[i].plus(term[i]));
+            }
+            if let Some(sign) = sign {
+                let opposite = load(self.row(&self.opened, sign.plane), start);
+                bit = std::array::from_fn(|i| unmasked(opposite[i], bit[i], value[i]));
+            }
+            let to = &mut sum[start..self.lanes.min(start + CHUNK)];
+            to.iter_mut().zip(bit).for_each(|(to, bit)| *to = to.plus(bit));
+        }
     }
 
     /// A share of the product of row `row` and v.

@@ -19,8 +19,7 @@
 //! ASTRA (CCSW 2019).
 
 use tercet_plan::Group;
-use tercet_ring::kernel::vectorize;
-use tercet_ring::{BitPlanes, Ring, Secret, unslice, vector};
+use tercet_ring::{BitPlanes, Ring, Secret, unslice, vector, vectorize};
 
 use super::slots::{Slot, Slots};
 use crate::{Dealer, EvaluatorTile};
@@ -144,7 +143,7 @@ impl<R: Ring> Selector<'_, R> {
     pub fn add_value(&self, sum: &mut [R], value: usize, factor: R) {
         let [m, shifted, wraps] = [self.m, &self.values.shifted, &self.values.wraps].map(|all| self.row(all, value));
         let (form, sum) = (Form::new(self.shift, self.is_first), &mut sum[..self.lanes]);
-        vectorize(|| form.add_values(sum, m, shifted, wraps, factor));
+        vectorize!(form.add_values(sum, m, shifted, wraps, factor));
     }
 
     /// `sum += factor * b * t`.
@@ -160,7 +159,7 @@ impl<R: Ring> Selector<'_, R> {
         let value = [self.m, &self.values.shifted, &self.values.wraps].map(|all| self.row(all, value));
         let bit = [&bits.opened, &bits.masks, &selected.shifted, &selected.wraps].map(|all| self.row(all, bit));
         let (form, sum) = (Form::new(self.shift, self.is_first), &mut sum[..self.lanes]);
-        vectorize(|| form.add_selected(sum, value, bit, factor));
+        vectorize!(form.add_selected(sum, value, bit, factor));
     }
 
     /// For each group of candidates `sum += b t` over all of them; bits and values have a row for each candidate, sums one for each group.

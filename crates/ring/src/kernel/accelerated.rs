@@ -1,7 +1,8 @@
 use super::bits::{self, LANES, Window};
 use super::gemm::tile::{self, Tile};
 use super::narrow;
-use super::tier::{Tier, vectorize};
+use super::tier::Tier;
+use crate::vectorize;
 
 /// What a word of a ring must bring along: the operations whose code differs between 32 and 64 bits.
 ///
@@ -48,7 +49,12 @@ macro_rules! accelerated {
             }
 
             fn add_little_endian(bytes: &[u8], elements: &mut [Self]) {
-                vectorize(|| add_loop(bytes, elements, <$word>::from_le_bytes, <$word>::wrapping_add));
+                vectorize!(add_loop(
+                    bytes,
+                    elements,
+                    <$word>::from_le_bytes,
+                    <$word>::wrapping_add
+                ));
             }
 
             fn as_bytes_mut(elements: &mut [Self]) -> &mut [u8] {

@@ -19,7 +19,7 @@ mod wipe;
 
 pub(crate) use accelerated::Accelerated;
 pub(crate) use bits::{Window, slice as slice_bits, unslice};
-pub use tier::{TIER_VARIABLE, Tier, TierError, vectorize};
+pub use tier::{TIER_VARIABLE, Tier, TierError, Vectors};
 pub use wipe::wipe;
 
 /// Multiply-accumulates from which on a product is spread over rayon's current pool: about 0.1 ms of one core, ten times what waking another takes.

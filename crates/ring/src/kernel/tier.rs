@@ -63,8 +63,11 @@ impl Tier {
     }
 
     /// The tier of the kernels that run now.
+    ///
+    /// # Panics
+    /// Where [`Tier::chosen`] fails.
     #[inline]
-    pub(crate) fn current() -> Tier {
+    pub fn current() -> Tier {
         match choice() {
             Ok(tier) => *tier,
             Err(error) => panic!("{error}"),
@@ -144,52 +147,99 @@ fn names(tiers: &[Tier]) -> String {
     tiers.iter().map(Tier::to_string).collect::<Vec<_>>().join(", ")
 }
 
-/// Runs `body` compiled for the widest vectors this process may use.
+/// Evaluates a call compiled for the widest vectors this process may use, or with a [`kernel::Tier`](crate::kernel::Tier) before it for that one's.
 ///
-/// For plain loops over slices, which the compiler then vectorises for each tier. The loop must be inlined into `body`, or it stays
-/// portable: put it in a function marked `#[inline(always)]` and let `body` be nothing but the call.
-#[inline]
-pub fn vectorize<T>(body: impl FnOnce() -> T) -> T {
-    vectorize_for(Tier::current(), body)
+/// For plain loops over slices, which the compiler then vectorises for each tier. The function called has to be marked `#[inline(always)]`,
+/// or it stays portable.
+///
+/// A macro, because it gives each tier a closure of its own: the compiler inlines even a large one into the only function that calls it,
+/// where a single closure for all tiers would stay what it is, portable code.
+#[macro_export]
+macro_rules! vectorize {
+    ($call:expr) => {
+        $crate::vectorize!($crate::kernel::Tier::current(), $call)
+    };
+    ($tier:expr, $call:expr) => {
+        match $crate::kernel::Tier::vectors($tier) {
+            $crate::kernel::Vectors::Portable => $call,
+            $crate::kernel::Vectors::Avx2(vectors) => vectors.run(|| $call),
+            $crate::kernel::Vectors::Avx512(vectors) => vectors.run(|| $call),
+        }
+    };
 }
 
-#[inline]
-pub(crate) fn vectorize_for<T>(tier: Tier, body: impl FnOnce() -> T) -> T {
-    match tier {
-        Tier::Portable => body(),
-        // SAFETY: a tier other than the portable one is in use only where the processor has it.
-        #[cfg(target_arch = "x86_64")]
-        Tier::Avx2 => unsafe { with_avx2(body) },
-        // SAFETY: as above.
-        #[cfg(target_arch = "x86_64")]
-        Tier::Avx512 | Tier::Avx512Plus => unsafe { with_avx512(body) },
+/// The vectors that compiled loops use, see [`vectorize!`](crate::vectorize).
+pub enum Vectors {
+    /// Those of every processor of the target.
+    Portable,
+    /// 256-bit ones.
+    Avx2(Avx2),
+    /// 512-bit ones.
+    Avx512(Avx512),
+}
+
+/// Proof that the processor has 256-bit integer vectors.
+pub struct Avx2(());
+
+/// Proof that the processor has 512-bit integer vectors.
+pub struct Avx512(());
+
+impl Tier {
+    /// The vectors of the tier.
+    #[inline]
+    pub fn vectors(self) -> Vectors {
+        match self {
+            Tier::Portable => Vectors::Portable,
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx2 => Vectors::Avx2(Avx2(())),
+            #[cfg(target_arch = "x86_64")]
+            Tier::Avx512 | Tier::Avx512Plus => Vectors::Avx512(Avx512(())),
+        }
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn with_avx2<T>(body: impl FnOnce() -> T) -> T {
-    body()
+macro_rules! run {
+    ($proof:ident, $features:literal) => {
+        impl $proof {
+            /// Runs `body`, compiled for these vectors if it is inlined.
+            #[inline]
+            pub fn run<T>(self, body: impl FnOnce() -> T) -> T {
+                #[inline]
+                #[cfg_attr(target_arch = "x86_64", target_feature(enable = $features))]
+                fn with_features<T>(body: impl FnOnce() -> T) -> T {
+                    body()
+                }
+                // SAFETY: the tier that the proof comes from is in use only where the processor has the features.
+                #[cfg_attr(
+                    not(target_arch = "x86_64"),
+                    allow(unused_unsafe, reason = "only features are unsafe")
+                )]
+                unsafe {
+                    with_features(body)
+                }
+            }
+        }
+    };
 }
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2,avx512f,avx512dq,avx512bw,avx512vl")]
-fn with_avx512<T>(body: impl FnOnce() -> T) -> T {
-    body()
-}
+run!(Avx2, "avx2");
+run!(Avx512, "avx2,avx512f,avx512dq,avx512bw,avx512vl");
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    #[inline(always)]
+    fn triple(values: &mut [u64]) -> u64 {
+        values.iter_mut().for_each(|v| *v = v.wrapping_mul(3));
+        values.iter().sum()
+    }
+
     #[test]
-    fn every_tier_runs_the_body() {
+    fn every_tier_runs_the_function() {
         for &tier in Tier::available() {
             let mut values: Vec<u64> = (0..100).collect();
-            let sum = vectorize_for(tier, || {
-                values.iter_mut().for_each(|v| *v = v.wrapping_mul(3));
-                values.iter().sum::<u64>()
-            });
+            let sum = vectorize!(tier, triple(&mut values));
             assert_eq!(sum, 3 * 4950);
         }
     }

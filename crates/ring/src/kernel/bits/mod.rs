@@ -7,8 +7,8 @@ mod avx512plus;
 
 use zeroize::Zeroize;
 
-use super::tier::{Tier, vectorize, vectorize_for};
-use crate::Ring;
+use super::tier::Tier;
+use crate::{Ring, vectorize};
 
 /// Lanes of a plane's word.
 pub(super) const LANES: usize = 64;
@@ -73,7 +73,7 @@ macro_rules! slice_blocks {
                     // SAFETY: as above.
                     #[cfg(target_arch = "x86_64")]
                     Tier::Avx512 | Tier::Avx512Plus => unsafe { avx512::$wide(lanes, window, words, stride) },
-                    _ => vectorize_for(tier, || slice_transposed(lanes, window, words, stride)),
+                    _ => vectorize!(tier, slice_transposed(lanes, window, words, stride)),
                 }
             }
         }
@@ -98,7 +98,7 @@ fn slice_transposed<R: Ring>(lanes: &[R; LANES], window: Window<R>, words: &mut 
 
 /// The bits of a plane as 0 and 1.
 pub(crate) fn unslice<R: Ring>(plane: &[u64], elements: &mut [R]) {
-    vectorize(|| unslice_loop(plane, elements));
+    vectorize!(unslice_loop(plane, elements));
 }
 
 #[inline(always)]

@@ -1,13 +1,17 @@
-//! Convolution of groups of one channel each.
+//! Convolution of groups of one channel each: a few products for each element, so what matters is to read each plane once.
 
 use rayon::prelude::*;
 
 use super::ConvGeometry;
 use crate::kernel::PARALLEL_PRODUCTS;
-use crate::kernel::gemm::product::{Panel, RowOrder, Rows, multiply_panel};
-use crate::kernel::gemm::tile::{panel_columns, strip};
 use crate::kernel::tier::Tier;
-use crate::{Ring, Secret, vector};
+use crate::{Ring, Secret, vectorize};
+
+/// Neighbouring pixels worked on together. Rows are filled up to a multiple of it.
+const LANES: usize = 16;
+
+/// Rows worked on together, so that a product does not wait for the one before.
+const ROWS: usize = 4;
 
 /// `out += kernels * input`.
 pub(super) fn multiply_add<R: Ring>(
@@ -20,133 +24,168 @@ pub(super) fn multiply_add<R: Ring>(
 ) {
     let by_channel = geometry.outputs / geometry.groups;
     let size = geometry.input[0] * geometry.input[1];
-    let channel = |(out, (index, input)): (&mut [R], (usize, &[R]))| {
+    let channel = |padded: &mut Padded<R>, (out, (index, input)): (&mut [R], (usize, &[R]))| {
         let len = by_channel * geometry.taps();
         let kernels = &kernels[index % geometry.channels * len..][..len];
-        planes(tier, geometry, &Padded::new(geometry, input), kernels, out);
+        vectorize!(tier, padded.channel(geometry, kernels, input, out));
     };
+    let planes = by_channel * geometry.pixels();
     if batch * geometry.output_len() * geometry.taps() < PARALLEL_PRODUCTS {
-        let planes = input.chunks_exact(size).enumerate();
-        out.chunks_exact_mut(by_channel * geometry.pixels())
-            .zip(planes)
-            .for_each(channel);
+        let mut padded = Padded::new(geometry);
+        let inputs = input.chunks_exact(size).enumerate();
+        out.chunks_exact_mut(planes)
+            .zip(inputs)
+            .for_each(|planes| channel(&mut padded, planes));
     } else {
-        let planes = input.par_chunks_exact(size).enumerate();
-        out.par_chunks_exact_mut(by_channel * geometry.pixels())
-            .zip(planes)
-            .for_each(channel);
+        let inputs = input.par_chunks_exact(size).enumerate();
+        out.par_chunks_exact_mut(planes)
+            .zip(inputs)
+            .for_each_init(|| Padded::new(geometry), channel);
     }
-}
-
-/// Adds the channels of the result that come from one channel of the input.
-///
-/// Taps of a kernel row that read the same segment of a padded row are evenly spaced in it, so that they make a small matrix product whose
-/// right operand is the padded row itself, its rows overlapping.
-fn planes<R: Ring>(tier: Tier, geometry: &ConvGeometry, padded: &Padded<R>, kernels: &[R], out: &mut [R]) {
-    let [kernel_rows, kernel_columns] = geometry.kernel;
-    let [_, width] = geometry.output_size();
-    let (rows, pixels) = (geometry.outputs / geometry.groups, geometry.pixels());
-    let step = shared_step(geometry);
-    let factors = factors(geometry, kernels);
-    let filled = width.next_multiple_of(strip::<R>());
-    let mut sums = Secret::zeros(rows * filled);
-    for y in 0..pixels / width {
-        sums.fill(R::ZERO);
-        let mut factors = &factors[..];
-        for ky in 0..kernel_rows {
-            let row = (y * geometry.stride[0] + ky * geometry.dilation[0]) * padded.row;
-            for first_tap in 0..step.min(kernel_columns) {
-                let inner = (kernel_columns - first_tap).div_ceil(step);
-                let left = Rows {
-                    elements: factors,
-                    rows,
-                    inner,
-                    order: RowOrder::Panels,
-                };
-                factors = &factors[rows * inner..];
-                let column = first_tap * geometry.dilation[1];
-                let start = row + column % geometry.stride[1] * padded.segment + column / geometry.stride[1];
-                let stride = step * geometry.dilation[1] / geometry.stride[1];
-                for first in (0..filled).step_by(panel_columns::<R>()) {
-                    let columns = panel_columns::<R>().min(filled - first);
-                    let right = Panel {
-                        elements: &padded.elements[start + first..],
-                        stride,
-                        columns,
-                    };
-                    multiply_panel(tier, left, right, &mut sums[first..], filled);
-                }
-            }
-        }
-        for (out, sums) in out.chunks_exact_mut(pixels).zip(sums.chunks_exact(filled)) {
-            vector::add_assign(&mut out[y * width..(y + 1) * width], &sums[..width]);
-        }
-    }
-}
-
-/// Distance of two taps of a kernel row that read the same segment.
-fn shared_step(geometry: &ConvGeometry) -> usize {
-    let (mut x, mut y) = (geometry.stride[1], geometry.dilation[1]);
-    while y != 0 {
-        (x, y) = (y, x % y);
-    }
-    geometry.stride[1] / x
-}
-
-/// The kernels' elements in the order in which [`planes`] reads them.
-fn factors<R: Ring>(geometry: &ConvGeometry, kernels: &[R]) -> Secret<R> {
-    let step = shared_step(geometry);
-    let mut ordered = Vec::with_capacity(kernels.len());
-    for ky in 0..geometry.kernel[0] {
-        for first_tap in 0..step.min(geometry.kernel[1]) {
-            for kx in (first_tap..geometry.kernel[1]).step_by(step) {
-                let tap = ky * geometry.kernel[1] + kx;
-                ordered.extend(kernels.iter().skip(tap).step_by(geometry.taps()));
-            }
-        }
-    }
-    Secret::new(ordered)
 }
 
 /// A channel with its padding, laid out so that neighbouring pixels of the result read neighbouring elements at any stride: each row is
 /// `stride` segments, segment `p` holding the columns that leave the remainder `p`.
 struct Padded<R: Ring> {
     elements: Secret<R>,
-    /// Elements of a segment, enough for a whole last strip.
+    /// Elements of a segment, enough for a whole last group of lanes.
     segment: usize,
-    /// Elements of a row.
-    row: usize,
+    /// Where the tap of each element of a kernel is, seen from the first.
+    taps: Vec<usize>,
 }
 
 impl<R: Ring> Padded<R> {
-    fn new(geometry: &ConvGeometry, input: &[R]) -> Self {
-        let stride = geometry.stride[1];
+    fn new(geometry: &ConvGeometry) -> Self {
+        let [row_stride, stride] = geometry.stride;
         let reach = geometry.dilation[1] * (geometry.kernel[1] - 1);
-        let segment = geometry.output_size()[1].next_multiple_of(strip::<R>()) + reach / stride + 1;
+        let [height, width] = geometry.output_size();
+        let segment = width.next_multiple_of(LANES) + reach / stride + 1;
         let row = stride * segment;
-        let rows = geometry.input[0] + geometry.pad_before[0] + geometry.pad_after[0];
-        let mut elements = Secret::zeros(rows * row);
-        let first = geometry.pad_before[1];
-        for (y, from) in input.chunks_exact(geometry.input[1]).enumerate() {
-            let to = &mut elements[(geometry.pad_before[0] + y) * row..][..row];
-            if stride == 1 {
-                let len = from.len().min(segment.saturating_sub(first));
-                to[first..first + len].copy_from_slice(&from[..len]);
-                continue;
-            }
-            for phase in 0..stride {
-                // The first column of the input that falls into this segment, and its place there.
-                let skip = (phase + stride - first % stride) % stride;
-                let start = (first + skip) / stride;
-                let segment = &mut to[phase * segment..(phase + 1) * segment];
-                let elements = from.iter().skip(skip).step_by(stride);
-                segment
-                    .iter_mut()
-                    .skip(start)
-                    .zip(elements)
-                    .for_each(|(to, &element)| *to = element);
+        // The last rows of the last group are computed and dropped.
+        let rows =
+            (height.next_multiple_of(ROWS) - 1) * row_stride + geometry.dilation[0] * (geometry.kernel[0] - 1) + 1;
+        let taps = (0..geometry.taps()).map(|tap| {
+            let (y, x) = (tap / geometry.kernel[1], tap % geometry.kernel[1]);
+            let column = x * geometry.dilation[1];
+            y * geometry.dilation[0] * row + column % stride * segment + column / stride
+        });
+        Padded {
+            elements: Secret::zeros(rows * row),
+            segment,
+            taps: taps.collect(),
+        }
+    }
+
+    /// Adds the channels of the result that come from one channel of the input.
+    #[inline(always)]
+    fn channel(&mut self, geometry: &ConvGeometry, kernels: &[R], input: &[R], out: &mut [R]) {
+        self.load(geometry, input);
+        let kernels = kernels.chunks_exact(geometry.taps());
+        for (kernel, out) in kernels.zip(out.chunks_exact_mut(geometry.pixels())) {
+            self.multiply_add(geometry, kernel, out);
+        }
+    }
+
+    /// Takes up another channel; padding stays as it is.
+    #[inline(always)]
+    fn load(&mut self, geometry: &ConvGeometry, input: &[R]) {
+        let (stride, first) = (geometry.stride[1], geometry.pad_before[1]);
+        let rows = self.elements.chunks_exact_mut(stride * self.segment);
+        let lines = input.chunks_exact(geometry.input[1]);
+        for (to, from) in rows.skip(geometry.pad_before[0]).zip(lines) {
+            match stride {
+                1 => {
+                    let to = after(to, first);
+                    let len = from.len().min(to.len());
+                    to[..len].copy_from_slice(&from[..len]);
+                }
+                2 if first.is_multiple_of(2) => {
+                    let (even, odd) = to.split_at_mut(self.segment);
+                    split_pairs(from, after(even, first / 2), after(odd, first / 2));
+                }
+                2 => {
+                    // The first element stands alone in the odd segment.
+                    let (even, odd) = to.split_at_mut(self.segment);
+                    after(odd, first / 2)
+                        .iter_mut()
+                        .zip(from)
+                        .take(1)
+                        .for_each(|(to, &element)| *to = element);
+                    split_pairs(
+                        &from[1..],
+                        &mut even[first.div_ceil(2)..],
+                        &mut odd[first.div_ceil(2)..],
+                    );
+                }
+                _ => {
+                    for (column, &element) in (first..).zip(from) {
+                        if column / stride < self.segment {
+                            to[column % stride * self.segment + column / stride] = element;
+                        }
+                    }
+                }
             }
         }
-        Padded { elements, segment, row }
     }
+
+    /// Adds one channel of the result.
+    #[inline(always)]
+    fn multiply_add(&self, geometry: &ConvGeometry, kernel: &[R], out: &mut [R]) {
+        let [_, width] = geometry.output_size();
+        let row = geometry.stride[1] * self.segment;
+        let step = geometry.stride[0] * row;
+        for (group, lines) in out.chunks_mut(ROWS * width).enumerate() {
+            for x in (0..width).step_by(LANES) {
+                let start = &self.elements[group * ROWS * step + x..];
+                let [mut first, mut second, mut third, mut fourth] = [[R::ZERO; LANES]; ROWS];
+                for (&factor, &tap) in kernel.iter().zip(&self.taps) {
+                    first = plus_product(first, factor, start, tap);
+                    second = plus_product(second, factor, start, tap + step);
+                    third = plus_product(third, factor, start, tap + 2 * step);
+                    fourth = plus_product(fourth, factor, start, tap + 3 * step);
+                }
+                let sums = [first, second, third, fourth];
+                for (line, sums) in lines.chunks_exact_mut(width).zip(&sums) {
+                    let line = &mut line[x..];
+                    match line.first_chunk_mut::<LANES>() {
+                        Some(line) => add(line, sums),
+                        None => add(line, sums),
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// What is left of a segment from a place on.
+fn after<R>(segment: &mut [R], place: usize) -> &mut [R] {
+    let place = place.min(segment.len());
+    &mut segment[place..]
+}
+
+/// Elements of even places to one segment, of odd ones to the other.
+#[inline(always)]
+fn split_pairs<R: Ring>(from: &[R], even: &mut [R], odd: &mut [R]) {
+    let (pairs, last) = from.as_chunks::<2>();
+    for ((pair, even), odd) in pairs.iter().zip(even.iter_mut()).zip(odd) {
+        *even = pair[0];
+        *odd = pair[1];
+    }
+    if let (Some(&last), Some(even)) = (last.first(), even.get_mut(pairs.len())) {
+        *even = last;
+    }
+}
+
+#[inline(always)]
+fn plus_product<R: Ring>(mut sums: [R; LANES], factor: R, elements: &[R], place: usize) -> [R; LANES] {
+    let elements: [R; LANES] = *elements[place..].first_chunk().expect("rows are filled up");
+    for lane in 0..LANES {
+        sums[lane] = sums[lane].plus(factor.times(elements[lane]));
+    }
+    sums
+}
+
+#[inline(always)]
+fn add<R: Ring>(to: &mut [R], sums: &[R; LANES]) {
+    to.iter_mut().zip(sums).for_each(|(to, &sum)| *to = to.plus(sum));
 }

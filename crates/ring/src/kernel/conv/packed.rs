@@ -10,8 +10,8 @@ use crate::kernel::PARALLEL_PRODUCTS;
 use crate::kernel::gemm::product::{Left, Panel, RowOrder, Rows, multiply_panel};
 use crate::kernel::gemm::tile::{PANEL_ROWS, panel_columns, strip};
 use crate::kernel::gemm::{blocks, longest_block};
-use crate::kernel::tier::{Tier, vectorize_for};
-use crate::{Ring, Secret, vector};
+use crate::kernel::tier::Tier;
+use crate::{Ring, Secret, vector, vectorize};
 
 /// The kernels of a convolution in the order in which the innermost loop reads them, with the convolution's geometry. Wiped when dropped.
 pub struct PackedKernels<R: Ring> {
@@ -116,7 +116,7 @@ impl<R: Ring> PackedKernels<R> {
                 let sums = &mut sums[group * rows * width..];
                 for block in blocks(taps) {
                     let panel = &mut scratch[..block.len() * width];
-                    vectorize_for(tier, || gather.fill(input, group, block.clone(), panel, width));
+                    vectorize!(tier, gather.fill(input, group, block.clone(), panel, width));
                     let kernels = &kernels[rows * block.start..rows * block.end];
                     let left = Rows {
                         elements: kernels,

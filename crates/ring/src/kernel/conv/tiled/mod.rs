@@ -28,8 +28,8 @@ use self::transform::{LANES, POINTS, TILE, input_points, kernel_points, results_
 use super::ConvGeometry;
 use crate::kernel::gemm::PackedMatrix;
 use crate::kernel::gemm::tile::PANEL_ROWS;
-use crate::kernel::tier::{Tier, vectorize_for};
-use crate::{Ring, Secret};
+use crate::kernel::tier::Tier;
+use crate::{Ring, Secret, vectorize};
 
 /// Tiles worked on together: each element of the kernels' points is read once for so many. Few enough that their points and products stay in
 /// the second-level cache where channels are few.
@@ -120,7 +120,7 @@ impl<R: Ring> TiledKernels<R> {
                     .chunks_exact(band.rows.len() * self.results_of_row(geometry));
                 for (out, results) in images.zip(by_image) {
                     let add = |(block, planes): (usize, &mut [R])| {
-                        vectorize_for(tier, || self.add_planes(geometry, band, results, block * LANES, planes));
+                        vectorize!(tier, self.add_planes(geometry, band, results, block * LANES, planes));
                     };
                     let block = LANES * geometry.pixels();
                     if spread {
@@ -176,14 +176,14 @@ impl<R: Ring> TiledKernels<R> {
             products,
             results,
         } = scratch;
-        vectorize_for(tier, || pixels.load(geometry, band, input));
+        vectorize!(tier, pixels.load(geometry, band, input));
         let tiles = band.images.len() * band.rows.len() * tiles(geometry)[1];
         let results = &mut results[..tiles * RESULTS * self.outputs()];
         let mut first = 0;
         for results in results.chunks_mut(self.tiles_of_part() * RESULTS * self.outputs()) {
             let count = results.len() / (RESULTS * self.outputs());
             let inputs = &mut inputs[..POINTS * count * self.channels()];
-            vectorize_for(tier, || spread(pixels, first, count, inputs));
+            vectorize!(tier, spread(pixels, first, count, inputs));
             let products = &mut products[..POINTS * count * self.outputs()];
             products.fill(R::ZERO);
             let by_point = inputs.chunks_exact(count * self.channels());
@@ -191,7 +191,7 @@ impl<R: Ring> TiledKernels<R> {
             for (matrix, (inputs, products)) in self.points.iter().zip(by_point) {
                 matrix.multiply_add_here(tier, count, inputs, products);
             }
-            vectorize_for(tier, || gather(count, self.outputs(), products, results));
+            vectorize!(tier, gather(count, self.outputs(), products, results));
             first += count;
         }
     }
