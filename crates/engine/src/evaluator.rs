@@ -27,6 +27,8 @@ pub struct Evaluator {
     other: Exchange,
     dealt: Option<DealtReceiver>,
     step: u32,
+    /// Of a step that only opens what the current one takes; see [`Evaluator::begin_fused`].
+    opening: StepTraffic,
     traffic: StepTraffic,
 }
 
@@ -36,6 +38,8 @@ pub(crate) struct Tiles {
     pub count: usize,
     /// Bytes that a tile exchanges with the other evaluator in each direction, at most.
     pub online_bytes: usize,
+    /// Whether each tile's first message opens the step's operand.
+    pub open_operand: bool,
 }
 
 /// A tile under way.
@@ -56,6 +60,7 @@ impl Evaluator {
             other: Exchange::new(other),
             dealt: None,
             step: 0,
+            opening: StepTraffic::default(),
             traffic: StepTraffic::default(),
         }
     }
@@ -75,12 +80,23 @@ impl Evaluator {
 
     /// Begins the online part of a step.
     pub(crate) fn begin_step(&mut self, step: u32) {
+        self.begin_fused(step, step);
+    }
+
+    /// Begins the online part of two steps at once: `opening` opens what it computed, and `step` takes that. Frames between the evaluators
+    /// are numbered as `opening`'s, dealt ones as `step`'s.
+    pub(crate) fn begin_fused(&mut self, opening: u32, step: u32) {
         self.step = step;
-        self.traffic = StepTraffic::default();
-        self.other.begin_step(step);
+        (self.opening, self.traffic) = Default::default();
+        self.other.begin_step(opening);
         if let Some(stream) = &mut self.dealt {
             stream.begin_step(step);
         }
+    }
+
+    /// As [`Evaluator::finish_step`], for both steps.
+    pub(crate) fn finish_fused(&mut self) -> Result<[StepTraffic; 2], EngineError> {
+        Ok([self.opening, self.finish_step()?])
     }
 
     /// Checks that the step took all that was dealt for it, and says what it cost.
@@ -125,6 +141,7 @@ impl Evaluator {
         let tiles = Tiles {
             count: mine.len().div_ceil(OPENED_LANES),
             online_bytes: OPENED_LANES * R::BYTES,
+            open_operand: false,
         };
         self.run_tiles(
             tiles,
@@ -153,6 +170,7 @@ impl Evaluator {
         let tiles = Tiles {
             count: 1,
             online_bytes: 0,
+            open_operand: false,
         };
         let mut result = None;
         self.run_tiles(
@@ -192,7 +210,7 @@ impl Evaluator {
                 }
             } else if let Some(tile) = live.pop_front() {
                 let answer = self.other.take(tile.awaited)?;
-                self.traffic.online_received += answer.len() as u64;
+                self.traffic_of(tiles, tile.rounds).online_received += answer.len() as u64;
                 tile.mailbox.deliver(answer);
                 tile
             } else {
@@ -204,12 +222,23 @@ impl Evaluator {
                     let message = tile.mailbox.posted().expect("a tile waits for nothing but an answer");
                     tile.awaited = message.len();
                     tile.rounds += 1;
-                    self.traffic.rounds = self.traffic.rounds.max(tile.rounds);
-                    self.traffic.online_sent += message.len() as u64;
+                    let rounds_before = u32::from(tiles.open_operand && tile.rounds > 1);
+                    let traffic = self.traffic_of(tiles, tile.rounds);
+                    traffic.rounds = traffic.rounds.max(tile.rounds - rounds_before);
+                    traffic.online_sent += message.len() as u64;
                     self.other.post(message)?;
                     live.push_back(tile);
                 }
             }
+        }
+    }
+
+    /// Where a tile's round counts, the first being 1.
+    fn traffic_of(&mut self, tiles: Tiles, round: u32) -> &mut StepTraffic {
+        if tiles.open_operand && round == 1 {
+            &mut self.opening
+        } else {
+            &mut self.traffic
         }
     }
 

@@ -18,7 +18,7 @@ const JOINED_BYTES_MAX: usize = 64 << 10;
 /// Both post messages in the same order and take the answers in that order. Frames are cut by these lengths alone, so frame n of one
 /// side answers frame n of the other and is as long.
 ///
-/// **No deadlock when both send at once.** A frame leaves only when no more than [`WINDOW_BYTES`] of own frames, itself included, are unanswered.
+/// **No deadlock when both send at once.** A frame leaves only when no own frame is unanswered, or no more than [`WINDOW_BYTES`] of them, itself included.
 /// Of two evaluators that both wait for room, look at the one that has sent fewer frames: the other one, having sent
 /// as many, has received all but its last window of them, so the link has room.
 pub(crate) struct Exchange {
@@ -128,7 +128,7 @@ impl Exchange {
     fn send_waiting(&mut self) -> Result<(), EngineError> {
         while let Some(frame) = self.waiting.front() {
             let len = frame.len();
-            if self.unanswered_bytes + len > WINDOW_BYTES {
+            if self.unanswered_bytes > 0 && self.unanswered_bytes + len > WINDOW_BYTES {
                 break;
             }
             let frame = self.waiting.pop_front().expect("there is a first one");
@@ -145,5 +145,89 @@ impl Drop for Exchange {
         wipe(&mut self.answer);
         wipe(&mut self.joined);
         self.waiting.iter_mut().for_each(|frame| wipe(frame));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+    use std::thread;
+    use std::time::{Duration, Instant};
+
+    use proptest::prelude::*;
+    use tercet_ids::PartyId;
+
+    use super::*;
+    use crate::testkit::MemoryLink;
+
+    /// What one side says in message `index`.
+    fn message(side: u8, index: usize, len: usize) -> Vec<u8> {
+        (0..len)
+            .map(|i| (i as u8).wrapping_mul(7) ^ index as u8 ^ side)
+            .collect()
+    }
+
+    /// Both sides post messages of these lengths, at most `live` of them unanswered; checks every answer, and gives the frames of a side.
+    fn converse(lengths: &[usize], live: usize) -> u32 {
+        let (near, far) = MemoryLink::pair(Instant::now() + Duration::from_secs(10));
+        let side = |me: u8, link: MemoryLink| {
+            let mut exchange = Exchange::new(Channel::new(PartyId::Cloud, Box::new(link)));
+            let mut posted = VecDeque::new();
+            let take_first = |exchange: &mut Exchange, posted: &mut VecDeque<usize>| {
+                let index = posted.pop_front().expect("something was posted");
+                let answer = exchange.take(lengths[index]).expect("the other side answers");
+                assert!(answer == message(1 - me, index, lengths[index]), "message {index}");
+            };
+            for (index, &len) in lengths.iter().enumerate() {
+                if posted.len() == live {
+                    take_first(&mut exchange, &mut posted);
+                }
+                exchange.post(message(me, index, len)).expect("the other side listens");
+                posted.push_back(index);
+            }
+            while !posted.is_empty() {
+                take_first(&mut exchange, &mut posted);
+            }
+            exchange.channel.next_received().sequence
+        };
+        thread::scope(|scope| {
+            let [one, other] = [(0, near), (1, far)].map(|(me, link)| scope.spawn(move || side(me, link)));
+            let frames = [one, other].map(|side| side.join().expect("a side panicked"));
+            assert_eq!(frames[0], frames[1]);
+            frames[0]
+        })
+    }
+
+    #[test]
+    fn messages_that_are_ready_together_are_one_frame() {
+        assert_eq!(converse(&[100; 10], 10), 1);
+        assert_eq!(converse(&[100; 10], 1), 10);
+        // The first wait parts the messages before it from those after it.
+        assert_eq!(converse(&[100; 10], 5), 2);
+        let half = JOINED_BYTES_MAX / 2;
+        assert_eq!(converse(&[half; 4], 4), 2);
+        assert_eq!(converse(&[half, half + 1], 2), 2);
+        assert_eq!(converse(&[JOINED_BYTES_MAX, 1], 2), 2);
+        assert_eq!(converse(&[0, 5, 0, 0, 5], 5), 1);
+    }
+
+    #[test]
+    fn long_messages_take_several_frames_and_wait_for_room() {
+        assert_eq!(converse(&[FRAME_BYTES_MAX], 1), 1);
+        assert_eq!(converse(&[FRAME_BYTES_MAX + 1], 1), 2);
+        assert_eq!(converse(&[5 * FRAME_BYTES_MAX + 3, 7], 2), 7);
+        assert_eq!(converse(&[WINDOW_BYTES / 2 + 1; 6], 6), 6);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(24))]
+
+        #[test]
+        fn every_answer_is_the_other_sides_message(
+            lengths in prop::collection::vec(prop_oneof![0usize..300, 20_000usize..90_000, 900_000usize..1_200_000], 1..20),
+            live in 1usize..20,
+        ) {
+            converse(&lengths, live);
+        }
     }
 }

@@ -2,15 +2,16 @@ use tercet_ids::PartyId;
 
 use crate::frame::{FRAME_BYTES_MAX, FrameTag};
 
-/// Bytes of frames to one peer that may be under way without the peer's receiving them.
-pub const WINDOW_BYTES: usize = FRAME_BYTES_MAX;
+/// Payload bytes of frames to one peer that may be under way without the peer's receiving them: as much as the longest frame, less what a link
+/// adds to each of several.
+pub const WINDOW_BYTES: usize = FRAME_BYTES_MAX - (4 << 10);
 
 /// An ordered, reliable, authenticated connection to one peer, for one session.
 ///
 /// Calls block until the session's deadline, which the link knows, or until the link is closed from outside.
 pub trait Link: Send {
     /// Sends a frame. Returns when the frame is on its way, which has to be without the other end's receiving it as long as what is under way, this
-    /// frame included, has no more than [`WINDOW_BYTES`]; then it may wait.
+    /// frame included, has no more than [`WINDOW_BYTES`], or is this frame alone; then it may wait.
     fn send(&mut self, tag: FrameTag, payload: Vec<u8>) -> Result<(), LinkError>;
 
     /// Waits for the next frame, which has to carry `tag`.

@@ -76,17 +76,52 @@ pub fn evaluate<R: Ring>(
     mask: &[R],
 ) -> Result<Secret<R>, EngineError> {
     let (step, tiling) = (Nonlinear::of(op, shapes)?, Tiling::new::<R>(op, shapes)?);
-    let mut result = Secret::zeros(mask.len());
+    run_tiles(evaluator, &tiling, 0, async |mut evaluator, lanes| {
+        step.evaluate(&mut evaluator, m, lanes.clone(), &mask[lanes]).await
+    })
+}
+
+/// As [`evaluate`], for an element-wise step whose operand is still to be opened: `share` is this evaluator's masked share of it. A tile's comparison starts
+/// when its part of the opening is there. Takes the opening's round on top.
+///
+/// # Errors
+/// As [`evaluate`].
+pub(crate) fn open_and_evaluate<R: Ring>(
+    evaluator: &mut Evaluator,
+    op: &Op,
+    shapes: Shapes<'_>,
+    share: &[R],
+    mask: &[R],
+) -> Result<Secret<R>, EngineError> {
+    let (step, tiling) = (Nonlinear::of(op, shapes)?, Tiling::new::<R>(op, shapes)?);
+    run_tiles(evaluator, &tiling, R::BYTES, async |mut evaluator, lanes| {
+        let m = evaluator.open(Secret::new(share[lanes.clone()].to_vec())).await;
+        step.evaluate(&mut evaluator, &m, 0..m.len(), &mask[lanes]).await
+    })
+}
+
+/// Whether elements of the result depend on one element of the operand each.
+pub(crate) fn is_element_wise(op: &Op) -> bool {
+    matches!(op, Op::Truncate { .. } | Op::Piecewise { .. })
+}
+
+/// Runs `protocol` on each tile, and puts the results together. `opened_bytes` of each element are exchanged ahead of the step's own protocol.
+fn run_tiles<R: Ring>(
+    evaluator: &mut Evaluator,
+    tiling: &Tiling,
+    opened_bytes: usize,
+    protocol: impl AsyncFn(EvaluatorTile, Range<usize>) -> Result<Secret<R>, EngineError>,
+) -> Result<Secret<R>, EngineError> {
+    let mut result = Secret::zeros(tiling.elements());
+    let tiles = Tiles {
+        count: tiling.count(),
+        online_bytes: tiling.cost(0).e0_to_e1 as usize + opened_bytes * tiling.lanes(0).len(),
+        open_operand: opened_bytes > 0,
+    };
     evaluator.run_tiles(
-        Tiles {
-            count: tiling.count(),
-            online_bytes: tiling.largest().e0_to_e1 as usize,
-        },
+        tiles,
         |tile| tiling.cost(tile).dealt as usize,
-        async |mut evaluator, tile| {
-            let lanes = tiling.lanes(tile);
-            step.evaluate(&mut evaluator, m, lanes.clone(), &mask[lanes]).await
-        },
+        async |evaluator, tile| protocol(evaluator, tiling.lanes(tile)).await,
         |tile, part| result[tiling.lanes(tile)].copy_from_slice(&part),
     )?;
     Ok(result)

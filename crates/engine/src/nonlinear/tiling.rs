@@ -63,8 +63,8 @@ impl Tiling {
         }
     }
 
-    /// What the largest tile costs.
-    pub fn largest(&self) -> StepCost {
-        self.cost(0)
+    /// All elements of the result.
+    pub fn elements(&self) -> usize {
+        self.lanes
     }
 }

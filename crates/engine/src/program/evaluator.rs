@@ -21,9 +21,25 @@ pub(crate) fn evaluate<R: Ring>(
     let mut values = Values::new(program.plan);
     let mut steps = Vec::with_capacity(program.plan.steps.len());
     let view = View::of_masked(program.me, program.roles);
-    for (index, step) in program.plan.steps.iter().enumerate() {
+    let mut index = 0;
+    while let Some(step) = program.plan.steps.get(index) {
         program.check_deadline(index)?;
         let mut prepared = preparation.take(index, program, evaluator);
+        if let Some(next) = program.fused_with(index, &values) {
+            let mask = preparation.take(index + 1, program, evaluator).own;
+            evaluator.begin_fused(index as u32, index as u32 + 1);
+            let linear = LinearStep::new(program.plan, program.model, index, program.batch);
+            let bracket = std::mem::take(&mut prepared.own);
+            let is_first = evaluator.is_first();
+            let share = linear.evaluate(bracket, is_first, view, |id| values.of(id), |id| prepared.factor(id));
+            values.release(index, &step.op);
+            let value = nonlinear::open_and_evaluate(evaluator, next, program.shapes(index + 1), &share, &mask)?;
+            values.define(index + 1, value);
+            values.release(index + 1, next);
+            steps.extend(evaluator.finish_fused()?);
+            index += 2;
+            continue;
+        }
         evaluator.begin_step(index as u32);
         let value = match &step.op {
             Op::Input(position) => std::mem::take(&mut masked_inputs[*position as usize]),
@@ -43,6 +59,7 @@ pub(crate) fn evaluate<R: Ring>(
         values.define(index, value);
         values.release(index, &step.op);
         steps.push(evaluator.finish_step()?);
+        index += 1;
     }
     let outputs = program
         .plan

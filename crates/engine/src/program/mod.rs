@@ -20,7 +20,7 @@ use tercet_ring::{Ring, Secret};
 use crate::error::EngineError;
 use crate::local::{self, Operand, Part};
 use crate::model::ModelShare;
-use crate::nonlinear::Shapes;
+use crate::nonlinear::{self, Shapes};
 
 pub(crate) use dealer::deal;
 pub(crate) use evaluator::evaluate;
@@ -71,6 +71,15 @@ impl<R: Ring> Program<'_, R> {
             result: &step.value.shape,
             batch: self.batch,
         }
+    }
+
+    /// The element-wise step after a linear one, if it is the only one to take its value: both then run as one, tile by tile.
+    fn fused_with(&self, step: usize, values: &Values<R>) -> Option<&Op> {
+        let next = &self.plan.steps.get(step + 1)?.op;
+        let is_linear = matches!(self.plan.steps[step].op, Op::Linear(_));
+        let takes_it = next.operands() == [ValueId(step as u32)];
+        let is_only_user = values.last_use[step] == step + 1;
+        (is_linear && takes_it && is_only_user && nonlinear::is_element_wise(next)).then_some(next)
     }
 
     fn check_deadline(&self, step: usize) -> Result<(), EngineError> {

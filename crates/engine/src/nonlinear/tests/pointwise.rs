@@ -93,6 +93,17 @@ fn truncation_is_the_floor_or_one_more() {
     }
 }
 
+#[test]
+fn tiles_meet_without_gaps() {
+    // One tile less, as many and one more than are under way at once.
+    for lanes in [8191, 8192, 8193, 16 * 8192, 16 * 8192 + 1, 18 * 8192 - 63] {
+        check_truncate::<u32>(10, lanes);
+        check_piecewise::<u32>(relu(10, 26, 5), lanes);
+    }
+    check_truncate::<u64>(16, 17 * 8192 + 65);
+    check_piecewise::<u64>(relu(16, 42, 12), 17 * 8192 + 65);
+}
+
 /// The function of floor(x / 2^shift).
 fn exact_piecewise(function: Piecewise<'_>, x: i64) -> i128 {
     let piece = function.knots.iter().filter(|&&knot| x >= knot).count();
