@@ -7,7 +7,7 @@ mod deployment;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
 
-use deployment::{Deployment, cpu_time};
+use deployment::Deployment;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 use tercet_client::{Client, Description};
@@ -55,14 +55,14 @@ async fn measure(settings: &str, time: Duration) {
     let model = Rc::new(client.describe("lenet").await.expect("described"));
     for concurrency in CONCURRENCIES {
         load(&client, &model, concurrency, WARM_UP).await;
-        let before = (deployment.cpu(), cpu_time(std::process::id()));
+        let before = (cpu(&deployment), cpu_time(std::process::id()));
         let begun = Instant::now();
         let mut waits = load(&client, &model, concurrency, time).await;
         let took = begun.elapsed();
         waits.sort();
         let at = |percent: usize| waits[(waits.len() - 1) * percent / 100].as_secs_f64() * 1e3;
         let each = |used: Duration| used.as_secs_f64() * 1e3 / waits.len() as f64;
-        let after = deployment.cpu();
+        let after = cpu(&deployment);
         let used: Vec<String> = (0..4)
             .map(|index| format!("{:.2}", each(after[index] - before.0[index])))
             .collect();
@@ -105,4 +105,19 @@ async fn load(client: &Rc<Client>, model: &Rc<Description>, concurrency: usize, 
         waits.extend(client.await.expect("no client panics"));
     }
     waits
+}
+
+/// User and system time of the three nodes and the coordinator so far.
+fn cpu(deployment: &Deployment) -> Vec<Duration> {
+    let processes = deployment.processes.iter();
+    processes.map(|process| cpu_time(process.id())).collect()
+}
+
+/// User and system time of a process so far, from Linux' /proc in hundredths of a second.
+fn cpu_time(process: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux, and the process runs");
+    let (_, fields) = stat.rsplit_once(')').expect("the name stands in brackets");
+    let ticks = fields.split_whitespace().skip(11).take(2);
+    let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
+    Duration::from_millis(10 * ticks)
 }

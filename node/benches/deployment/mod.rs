@@ -42,7 +42,8 @@ fn serve(role: &str, config: &Path) {
 /// Four processes; they end with this value.
 pub struct Deployment {
     _directory: tempfile::TempDir,
-    processes: Vec<Child>,
+    /// The nodes by party index, then the coordinator.
+    pub processes: Vec<Child>,
     coordinator: (SocketAddr, Identity),
     client: Identity,
     sealing: [SealingKeyPair; 3],
@@ -141,11 +142,6 @@ impl Deployment {
         }
     }
 
-    /// User and system time of the three nodes and the coordinator so far.
-    pub fn cpu(&self) -> [Duration; 4] {
-        std::array::from_fn(|index| cpu_time(self.processes[index].id()))
-    }
-
     /// A client, once all are ready.
     pub async fn client(&self) -> Client {
         let settings = ClientSettings {
@@ -173,15 +169,6 @@ impl Deployment {
         }
         panic!("the deployment did not get ready");
     }
-}
-
-/// User and system time of a process so far, from Linux' /proc in hundredths of a second.
-pub fn cpu_time(process: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).expect("Linux, and the process runs");
-    let (_, fields) = stat.rsplit_once(')').expect("the name stands in brackets");
-    let ticks = fields.split_whitespace().skip(11).take(2);
-    let ticks: u64 = ticks.map(|field| field.parse::<u64>().expect("a number")).sum();
-    Duration::from_millis(10 * ticks)
 }
 
 fn child(role: &str, home: &Path, config: &str) -> Child {
