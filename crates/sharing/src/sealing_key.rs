@@ -10,7 +10,7 @@ use std::str::FromStr;
 use hpke::kem::X25519HkdfSha256;
 use hpke::{Deserializable, Kem, Serializable};
 use rand::CryptoRng;
-use zeroize::Zeroizing;
+use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 /// Bytes of either key.
 pub const SEALING_KEY_BYTES: usize = 32;
@@ -65,10 +65,20 @@ pub enum SealingKeyError {
 #[error("a public sealing key is 64 hex digits, as `tercet keys` prints it")]
 pub struct MalformedSealingKey;
 
+/// What hpke's private key consists of is wiped when dropped, if x25519-dalek is built so.
+const _: () = {
+    const fn is_wiped<T: ZeroizeOnDrop>() {}
+    is_wiped::<x25519_dalek::StaticSecret>();
+};
+
 impl SealingKeyPair {
     /// A fresh pair.
     pub fn generate(rng: &mut impl CryptoRng) -> SealingKeyPair {
-        SealingKeyPair::of(X25519HkdfSha256::gen_keypair_with_rng(rng).0)
+        let (private, public) = X25519HkdfSha256::gen_keypair_with_rng(rng);
+        SealingKeyPair {
+            private,
+            public: SealingPublicKey(public.to_bytes().into()),
+        }
     }
 
     fn of(private: <X25519HkdfSha256 as Kem>::PrivateKey) -> SealingKeyPair {
