@@ -2,6 +2,7 @@
 
 mod bad_inputs;
 mod bench;
+mod company;
 mod differing_model;
 mod failures;
 mod golden;

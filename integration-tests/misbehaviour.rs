@@ -24,7 +24,7 @@ const REPLY_WITHIN: Duration = Duration::from_secs(20);
 const REPLY_BYTES_MAX: usize = 1 << 20;
 
 /// A caller with a stolen identity.
-struct Thief {
+pub struct Thief {
     runtime: Runtime,
     connection: Connection,
     _endpoint: Endpoint,
@@ -88,7 +88,7 @@ impl Thief {
     }
 
     /// As the client, to the coordinator.
-    fn client(local: &Local) -> Thief {
+    pub fn client(local: &Local) -> Thief {
         let config = ClientConfig::load(&local.deployment.config_path("client")).expect("its configuration");
         let address = config.coordinator.address.resolve().expect("loopback");
         let fingerprint = Fingerprint(config.coordinator.certificate_sha256.0);
@@ -105,7 +105,7 @@ impl Thief {
     }
 
     /// Says something on a new stream, and gives the reply.
-    fn say(&self, words: Words) -> Result<Vec<u8>, NetError> {
+    pub fn say(&self, words: Words) -> Result<Vec<u8>, NetError> {
         let talk = async {
             let mut stream = self.connection.open_stream().await?;
             match words {
@@ -140,7 +140,7 @@ impl Thief {
     }
 }
 
-enum Words {
+pub enum Words {
     Message(Vec<u8>),
     Nothing,
     Announced(u32),

@@ -154,6 +154,17 @@ mod tests {
     }
 
     #[test]
+    fn however_long_one_query_takes_two_of_them_may_try_together() {
+        let now = Instant::now();
+        let mut pace = Pace::default();
+        pace.observe(1, Duration::from_millis(1_234));
+        assert_eq!(chosen(now, &vec![waiting(now); 5], &pace), [0, 1]);
+        // They took twice as long: nothing is gained by more.
+        pace.observe(2, Duration::from_millis(2_468));
+        assert!(chosen(now, &vec![waiting(now); 5], &pace).len() <= 2);
+    }
+
+    #[test]
     fn nobody_misses_a_deadline_for_the_sake_of_company() {
         let now = Instant::now();
         let in_milliseconds = |milliseconds| Waiting {

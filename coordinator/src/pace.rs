@@ -8,6 +8,10 @@ const MEMORY: f64 = 0.95;
 /// A batch may be this many times the largest one observed; beyond that a line says nothing.
 const GROWTH_MAX: u32 = 4;
 
+/// Before batches of two sizes were seen, a further sample is taken to cost this part of one alone: rounds are shared. So two queries of any
+/// model may try it.
+const UNKNOWN_SLOPE: f64 = 0.75;
+
 /// Samples vary by less than this part of their mean square: they say nothing of the slope.
 const SPREAD_MIN: f64 = 1e-3;
 
@@ -54,7 +58,7 @@ impl Pace {
             let fitted = (mean(self.product) - mean_samples * mean_seconds) / spread;
             fitted.clamp(0.0, proportional)
         } else {
-            proportional
+            UNKNOWN_SLOPE * proportional
         };
         let seconds = mean_seconds + slope * (f64::from(samples) - mean_samples);
         Some(Duration::from_secs_f64(seconds.max(0.0)))
@@ -107,9 +111,10 @@ mod tests {
     }
 
     #[test]
-    fn batches_of_one_size_are_taken_as_proportional() {
-        let pace = observed([(1, 5.0), (1, 5.0)]);
-        assert!((milliseconds(&pace, 4) - 20.0).abs() < 0.1);
+    fn batches_of_one_size_say_little_of_others() {
+        let pace = observed([(1, 4.0), (1, 4.0)]);
+        assert!((milliseconds(&pace, 1) - 4.0).abs() < 0.1);
+        assert!((milliseconds(&pace, 4) - 13.0).abs() < 0.1);
     }
 
     #[test]

@@ -24,6 +24,13 @@ pub(crate) mod named {
         default: 8,
         unit: "sessions",
     };
+    /// Sessions that the coordinator gives to the nodes at once. Some fill each other's waits; more of them only makes batches smaller.
+    pub const SESSIONS_AT_ONCE: Bounds = Bounds {
+        least: 1,
+        most: 256,
+        default: 3,
+        unit: "sessions",
+    };
     /// Sessions that wait for a free place in a node.
     pub const QUEUED_SESSIONS: Bounds = Bounds {
         least: 0,

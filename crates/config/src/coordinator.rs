@@ -74,7 +74,8 @@ pub struct QueueFile {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct CoordinatorLimitsFile {
-    /// Sessions given to the nodes at once. Default 8. More than the nodes' `limits.sessions` only moves the queue to them.
+    /// Sessions given to the nodes at once. Default 3, which fill each other's waits; queries that wait meanwhile run together in the next one,
+    /// so that more sessions mean smaller batches. The nodes' `limits.sessions` bounds it, too.
     pub sessions: Field<u64>,
     /// Connections of clients. Default 256.
     pub connections: Field<u64>,
@@ -297,7 +298,7 @@ impl CoordinatorLimits {
                 "envelope_bytes",
             ],
         );
-        let sessions = check.count("sessions", file.sessions, named::SESSIONS);
+        let sessions = check.count("sessions", file.sessions, named::SESSIONS_AT_ONCE);
         let connections = check.count("connections", file.connections, named::CLIENT_CONNECTIONS);
         let client_queries = check.count("client_queries", file.client_queries, named::CLIENT_QUERIES);
         let model_bytes = check.count("model_bytes", file.model_bytes, named::MODEL_BYTES);
