@@ -27,11 +27,11 @@ pub struct Case {
 pub struct Measured(Value);
 
 impl Program {
-    /// Builds the program, in the way this one was built, and finds it beside this one.
+    /// Builds the program, together with this one so that both have the same dependencies, and finds it beside this one.
     pub fn build() -> Result<Program> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
-            .args(["build", "--release", "--package", "tercet", "--bin", "tercet"])
+            .args(["build", "--release", "--package", "tercet", "--package", "tercet-benches"])
             .status()
             .context("cannot start cargo; run this through `cargo run --release`")?;
         if !built.success() {

@@ -48,7 +48,9 @@ pub(super) fn round_trips(setting: &Setting<'_>) -> Result<String> {
         values: &ROUND_TRIPS,
         options: |round_trip| format!("--batch 1 --seconds 2 --rtt {round_trip}ms --bandwidth {BANDWIDTH}"),
     };
-    curve.section("round trip, ms", MILLISECONDS, &[("online", online), ("total", total)])
+    let section = curve.section("round trip, ms", MILLISECONDS, &[("online", online), ("total", total)])?;
+    Ok(section
+        + "\nAll links between the three nodes and the coordinator pass a relay that delays packets by half the round trip, sends at the rate of each host's line and drops what its queue does not hold. The client is beside the coordinator.\n")
 }
 
 pub(super) fn batches(setting: &Setting<'_>) -> Result<String> {
