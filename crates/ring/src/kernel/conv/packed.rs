@@ -75,83 +75,93 @@ impl<R: Ring> PackedKernels<R> {
             Form::Tiled(kernels) => return kernels.multiply_add(tier, geometry, spread, input, out),
             Form::Panels(kernels) => kernels,
         };
+        let rows = 0..geometry.outputs;
         if !spread {
-            return self.columns(tier, kernels, input, 0..columns, |first, part| {
-                self.add_panel(first, part, out)
-            });
-        }
-        let share = columns.div_ceil(threads).next_multiple_of(panel_columns::<R>());
-        let starts: Vec<usize> = (0..columns).step_by(share).collect();
-        let parts: Vec<Vec<(usize, Secret<R>)>> = starts
-            .par_iter()
-            .map(|&start| {
-                let mut panels = Vec::new();
-                let range = start..columns.min(start + share);
-                self.columns(tier, kernels, input, range, |first, part| {
-                    panels.push((first, Secret::new(part.to_vec())))
-                });
-                panels
-            })
-            .collect();
-        for (first, part) in parts.iter().flatten() {
-            self.add_panel(*first, part, out);
+            self.rows(tier, kernels, rows, input, out);
+        } else if batch >= threads || geometry.groups > 1 {
+            let share = batch.div_ceil(threads);
+            input
+                .par_chunks(share * geometry.input_len())
+                .zip(out.par_chunks_mut(share * geometry.output_len()))
+                .for_each(|(input, out)| self.rows(tier, kernels, rows.clone(), input, out));
+        } else {
+            // Each thread gathers the input for itself, which costs little beside the products of its outputs.
+            let share = rows.len().div_ceil(threads).next_multiple_of(PANEL_ROWS);
+            for (input, out) in input
+                .chunks_exact(geometry.input_len())
+                .zip(out.chunks_exact_mut(geometry.output_len()))
+            {
+                out.par_chunks_mut(share * geometry.pixels())
+                    .enumerate()
+                    .for_each(|(index, out)| {
+                        let first = index * share;
+                        self.rows(tier, kernels, first..first + out.len() / geometry.pixels(), input, out);
+                    });
+            }
         }
     }
 
-    /// Multiplies some columns; hands over each panel's first column and result, `outputs` rows.
-    fn columns(&self, tier: Tier, kernels: &[R], input: &[R], range: Range<usize>, mut done: impl FnMut(usize, &[R])) {
+    /// Some outputs of whole images: all, or of a single group those from a panel of rows on. `out` has no others.
+    fn rows(&self, tier: Tier, kernels: &[R], outputs: Range<usize>, input: &[R], out: &mut [R]) {
         let geometry = &self.geometry;
-        let (rows, taps) = (geometry.outputs / geometry.groups, geometry.taps());
+        let (all, taps, pixels) = (geometry.outputs / geometry.groups, geometry.taps(), geometry.pixels());
+        let rows = outputs.len() / geometry.groups;
         let mut gather = Gather::new(geometry);
         let mut scratch = Secret::zeros(longest_block(taps) * panel_columns::<R>());
-        let mut sums = Secret::zeros(geometry.outputs * panel_columns::<R>());
-        for first in range.clone().step_by(panel_columns::<R>()) {
-            let columns = panel_columns::<R>().min(range.end - first);
+        let mut sums = Secret::default();
+        let end = out.len() / outputs.len();
+        for first in (0..end).step_by(panel_columns::<R>()) {
+            let columns = panel_columns::<R>().min(end - first);
             let width = columns.next_multiple_of(strip::<R>());
-            let sums = &mut sums[..geometry.outputs * width];
-            sums.fill(R::ZERO);
+            let (image, pixel) = (first / pixels, first % pixels);
+            // A panel that reaches into the next image is added up apart.
+            let apart = pixel + columns > pixels;
+            if apart {
+                sums = Secret::zeros(outputs.len() * width);
+            }
             gather.select(first..first + columns);
             for group in 0..geometry.groups {
-                let kernels = &kernels[group * rows * taps..];
-                let sums = &mut sums[group * rows * width..];
+                let kernels = &kernels[group * all * taps..];
+                let (to, stride) = match apart {
+                    true => (&mut sums[group * rows * width..], width),
+                    false => (
+                        &mut out[(image * outputs.len() + group * rows) * pixels + pixel..],
+                        pixels,
+                    ),
+                };
                 for block in blocks(taps) {
                     let panel = &mut scratch[..block.len() * width];
                     vectorize!(tier, gather.fill(input, group, block.clone(), panel, width));
-                    let kernels = &kernels[rows * block.start..rows * block.end];
                     let left = Rows {
-                        elements: kernels,
+                        elements: &kernels[all * block.start + outputs.start * block.len()..],
                         rows,
                         inner: block.len(),
                         order: RowOrder::Panels,
                     };
-                    multiply_panel(
-                        tier,
-                        left,
-                        Panel {
-                            elements: panel,
-                            stride: width,
-                            columns: width,
-                        },
-                        sums,
-                        width,
-                    );
+                    let right = Panel {
+                        elements: panel,
+                        stride: width,
+                        columns: if apart { width } else { columns },
+                    };
+                    multiply_panel(tier, left, right, to, stride);
                 }
             }
-            done(first, sums);
+            if apart {
+                self.add_panel(first, outputs.len(), &sums, out);
+            }
         }
     }
 
-    /// Adds a panel's result where its pixels are.
-    fn add_panel(&self, first: usize, panel: &[R], out: &mut [R]) {
+    /// Adds a panel's result, of some outputs, where its pixels are.
+    fn add_panel(&self, first: usize, outputs: usize, panel: &[R], out: &mut [R]) {
         let pixels = self.geometry.pixels();
-        let width = panel.len() / self.geometry.outputs;
-        let total = out.len() / self.geometry.outputs;
-        let end = total.min(first + width);
+        let width = panel.len() / outputs;
+        let end = (out.len() / outputs).min(first + width);
         let mut column = first;
         while column < end {
             let (image, pixel) = (column / pixels, column % pixels);
             let len = (pixels - pixel).min(end - column);
-            let image = &mut out[image * self.geometry.output_len()..][..self.geometry.output_len()];
+            let image = &mut out[image * outputs * pixels..][..outputs * pixels];
             for (to, sums) in image.chunks_exact_mut(pixels).zip(panel.chunks_exact(width)) {
                 vector::add_assign(&mut to[pixel..pixel + len], &sums[column - first..column - first + len]);
             }
