@@ -31,7 +31,14 @@ impl Program {
     pub fn build() -> Result<Program> {
         let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let built = Command::new(cargo)
-            .args(["build", "--release", "--package", "tercet", "--package", "tercet-benches"])
+            .args([
+                "build",
+                "--release",
+                "--package",
+                "tercet",
+                "--package",
+                "tercet-benches",
+            ])
             .status()
             .context("cannot start cargo; run this through `cargo run --release`")?;
         if !built.success() {

@@ -6,6 +6,7 @@ mod curves;
 mod layers;
 mod machine;
 mod networks;
+mod pool;
 mod sizes;
 
 use std::fs;
@@ -38,15 +39,19 @@ evaluators' part. *Session* is dealing and evaluating. *Total* is from the clien
 and sealing. *In the clear* is the same model on the same machine.
 ";
 
+/// Measures a part of the report, and gives its text.
+type Section = fn(&Setting<'_>) -> Result<String>;
+
 /// Measures everything and writes the report.
 pub fn write(setting: &Setting<'_>) -> Result<()> {
-    let sections: [(&str, fn(&Setting<'_>) -> Result<String>); 8] = [
+    let sections: [(&str, Section); 9] = [
         ("Goals", goals),
         ("Networks", networks::section),
         ("Latency against round-trip time", curves::round_trips),
         ("Latency against batch", curves::batches),
         ("Latency against threads", curves::threads),
         ("Throughput against queries in flight", curves::concurrency),
+        ("With sessions prepared ahead", pool::section),
         ("Cost per layer", layers::section),
         ("Cost against size", sizes::section),
     ];
