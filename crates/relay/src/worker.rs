@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 
 use crate::flows::{FlowId, Flows};
-use crate::network::{HostId, Network};
+use crate::network::{HostId, Network, Refused};
 use crate::outgoing::{Direction, Heading, Packet, Train};
 use crate::socket::{ReceiveBuffers, Socket};
 
@@ -18,7 +18,8 @@ pub struct Traffic {
     pub packets: u64,
     /// Their payload bytes.
     pub bytes: u64,
-    /// Packets that were dropped, because the queue was full or they were too large.
+    /// Packets that were dropped because the queue was full. Those that are too large are not counted: QUIC sends some on
+    /// purpose, to find out.
     pub dropped: u64,
 }
 
@@ -222,8 +223,9 @@ fn offer(
             counters.packets.fetch_add(1, Ordering::Relaxed);
             counters.bytes.fetch_add(bytes as u64, Ordering::Relaxed);
         }
-        Err(_) => {
+        Err(Refused::QueueFull) => {
             counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
+        Err(Refused::TooLarge) => {}
     }
 }

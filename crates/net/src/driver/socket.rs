@@ -143,3 +143,67 @@ impl fmt::Debug for Room {
         f.write_str("Room")
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const MOMENT: Duration = Duration::from_millis(50);
+
+    fn socket() -> (Arc<GatedSocket>, UdpSocket) {
+        let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        let sender = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
+        sender.connect(socket.local_addr().expect("bound")).expect("an address");
+        let socket = GatedSocket::new(socket, Handle::current()).expect("watched");
+        (Arc::new(socket), sender)
+    }
+
+    async fn receive(socket: &GatedSocket) -> usize {
+        let mut bytes = vec![0; TRAIN_BYTES_MAX];
+        let mut meta = [RecvMeta::default()];
+        let received = poll_fn(|context| {
+            let mut buffers = [IoSliceMut::new(&mut bytes)];
+            socket.poll_recv(context, &mut buffers, &mut meta)
+        });
+        received.await.expect("no error");
+        meta[0].len
+    }
+
+    #[tokio::test]
+    async fn the_runtime_is_told_of_packets_unless_a_thread_leads() {
+        let (socket, sender) = socket();
+        assert!(timeout(MOMENT, receive(&socket)).await.is_err(), "there are none");
+        sender.send(&[1; 3]).expect("sent");
+        assert_eq!(timeout(MOMENT, receive(&socket)).await, Ok(3));
+        // Late packets wake a task that waits already, too.
+        let waiting = tokio::spawn({
+            let socket = socket.clone();
+            async move { receive(&socket).await }
+        });
+        tokio::time::sleep(MOMENT / 5).await;
+        let lead = Lead::take(socket.clone()).expect("nobody leads");
+        assert!(Lead::take(socket.clone()).is_none());
+        sender.send(&[1; 4]).expect("sent");
+        tokio::time::sleep(MOMENT).await;
+        assert!(!waiting.is_finished(), "the leader is to take it");
+        drop(lead);
+        assert_eq!(timeout(MOMENT * 20, waiting).await.expect("told").expect("no panic"), 4);
+        assert!(Lead::take(socket).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_sender_waits_for_room_only_after_there_was_none() {
+        let (socket, _sender) = socket();
+        let mut room = socket.clone().create_io_poller();
+        let mut waits = async || timeout(MOMENT * 20, poll_fn(|context| room.as_mut().poll_writable(context))).await;
+        waits().await.expect("room").expect("no error");
+        socket.full.store(true, Ordering::SeqCst);
+        waits().await.expect("room again").expect("no error");
+        assert!(!socket.full.load(Ordering::SeqCst));
+    }
+}
