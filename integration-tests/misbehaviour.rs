@@ -284,6 +284,7 @@ fn a_party_can_not_command_another_one_nor_keep_it_from_serving() {
             batch: 1,
             binding: Some(Binding([6; 32])),
         }],
+        prepared: None,
         nonce: Nonce([7; 32]),
     };
     thief.runtime.block_on(async {

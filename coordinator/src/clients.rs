@@ -182,12 +182,12 @@ impl Server {
                     .map(ClientReply::Deployed)
             }
             ClientRequest::Status => {
-                let (queued, running) = self.queries.send(CountQueries).await.map_err(|_| stopping())?;
-                let (queued, running) = (queued as u32, running as u32);
+                let load = self.queries.send(CountQueries).await.map_err(|_| stopping())?;
                 Ok(ClientReply::Status(Status {
                     nodes: snapshot.status(),
-                    queued,
-                    running,
+                    queued: load.waiting as u32,
+                    running: load.running as u32,
+                    prepared: load.prepared,
                 }))
             }
             ClientRequest::Infer(infer) => self.infer(infer, received, stream, client).await,

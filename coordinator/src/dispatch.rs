@@ -1,6 +1,6 @@
 //! Sessions on their way to the three nodes, and what the nodes say of them.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use actix::Addr;
 use tercet_ids::{PartyId, Roles, SessionId};
@@ -10,7 +10,9 @@ use tercet_wire::{
 
 use crate::call::{CallError, call};
 use crate::limits::{CANCEL_TIME_MAX, LAST_WORD_TIME_MAX};
-use crate::messages::PartyEnded;
+use crate::messages::{PartyEnded, PreparedFailed};
+use crate::pool::Ready;
+use crate::prepared::{Kept, run};
 use crate::queries::Queries;
 use crate::snapshot::Snapshot;
 use crate::table::Turn;
@@ -57,8 +59,34 @@ pub fn dispatch(order: &Order, infers: Vec<Infer>, snapshot: &Snapshot, queries:
     }
 }
 
+/// Runs a prepared session on its query, and tells `queries` how each party has ended it, or that it did not serve.
+pub fn dispatch_prepared(order: &Order, ready: Ready<Kept>, infer: Infer, expires: Instant, queries: &Addr<Queries>) {
+    let (queries, turn, left) = (queries.clone(), order.turn, order.left);
+    let reply_bytes_max = order.reply_bytes_max + CONTROL_MESSAGE_BYTES_MAX + QUERY_BYTES_MAX;
+    actix::spawn(async move {
+        // Fails only if the coordinator is being stopped, here and below.
+        match run(ready, infer.clone(), left, reply_bytes_max).await {
+            Ok(done) => {
+                for (party, done) in PartyId::ALL.into_iter().zip(done) {
+                    let result = Ok(done);
+                    let _ = queries.send(PartyEnded { turn, party, result }).await;
+                }
+            }
+            Err(failure) => {
+                let failed = PreparedFailed {
+                    turn,
+                    failure,
+                    infer,
+                    expires,
+                };
+                let _ = queries.send(failed).await;
+            }
+        }
+    });
+}
+
 /// What each party gets of the queries, by party index.
-fn parts(infers: Vec<Infer>) -> [Vec<QueryPart>; 3] {
+pub fn parts(infers: Vec<Infer>) -> [Vec<QueryPart>; 3] {
     let mut parts = [const { Vec::new() }; 3];
     for infer in infers {
         let (query, batch) = (infer.query, infer.batch);

@@ -1,7 +1,7 @@
 //! Routes queries to the three parties.
 //!
 //! The coordinator is trusted with liveness and scheduling, never with privacy: it sees sealed envelopes and can't open them.
-//! What it decides is pure (roles, session, table, batch, pace, catalogue, admission); actors own the state and carry the
+//! What it decides is pure (roles, session, table, batch, pace, pool, catalogue, admission); actors own the state and carry the
 //! decisions out.
 
 mod admission;
@@ -14,10 +14,13 @@ mod description;
 mod dial;
 mod dispatch;
 mod error;
+mod filling;
 mod limits;
 mod messages;
 mod nodes;
 mod pace;
+mod pool;
+mod prepared;
 mod queries;
 mod roles;
 mod session;

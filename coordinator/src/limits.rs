@@ -32,6 +32,18 @@ pub const LAST_WORD_TIME_MAX: Duration = Duration::from_secs(5);
 /// How long a node may take to acknowledge that a session is to stop.
 pub const CANCEL_TIME_MAX: Duration = Duration::from_secs(5);
 
+/// How long the nodes may take to prepare a session ahead of queries.
+pub const PREPARE_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// How long all must be quiet before a session is prepared: clients that ask again at once are not to meet it.
+pub const QUIET_TIME: Duration = Duration::from_millis(10);
+
+/// How much longer than the coordinator the nodes keep a prepared session, so that no query finds it gone.
+pub const KEEP_GRACE: Duration = Duration::from_secs(30);
+
+/// How often the pool is looked through at least: a lost node or another deployment makes prepared sessions useless.
+pub const POOL_CHECK_TIME: Duration = Duration::from_secs(1);
+
 /// Streams beside those of queries that an end may have open: pings, descriptions, deployments, cancellations.
 pub const CONTROL_STREAMS_MAX: usize = 64;
 

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix::Message;
-use tercet_ids::PartyId;
+use actix::{Message, MessageResponse};
+use tercet_ids::{PartyId, SessionId};
 use tercet_net::Connection;
-use tercet_wire::{Answer, Done, Failure, Infer};
-
-use crate::table::{Ticket, Turn};
+use tercet_wire::{Answer, Done, Failure, Infer, PreparedSessions};
 use tokio::sync::oneshot;
+
+use crate::prepared::Kept;
+use crate::table::{Ticket, Turn};
 
 /// A dialer to `Nodes`: a connection to a node stands.
 #[derive(Message)]
@@ -74,15 +75,50 @@ pub struct PartyEnded {
     pub result: Result<Done, Failure>,
 }
 
+/// `Queries`' preparations to `Queries`: what came of one.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct SessionPrepared {
+    /// Which session.
+    pub session: SessionId,
+    /// What it is to be run on.
+    pub result: Result<Kept, Failure>,
+}
+
+/// `Queries`' runs to `Queries`: a prepared session did not serve its query.
+#[derive(Message)]
+#[rtype(result = "()")]
+pub struct PreparedFailed {
+    /// Which session.
+    pub turn: Turn,
+    /// Why.
+    pub failure: Failure,
+    /// What the client asked.
+    pub infer: Infer,
+    /// When the client gives up.
+    pub expires: Instant,
+}
+
 /// `Nodes`' watcher to `Queries`: so many sessions may run at once.
 #[derive(Message)]
 #[rtype(result = "()")]
 pub struct Concurrency(pub usize);
 
-/// `Clients`' request readers to `Queries`: how many wait, and how many run.
+/// `Clients`' request readers to `Queries`: how much waits and runs.
 #[derive(Message)]
-#[rtype(result = "(usize, usize)")]
+#[rtype(result = "Load")]
 pub struct CountQueries;
+
+/// How much waits and runs.
+#[derive(Debug, MessageResponse)]
+pub struct Load {
+    /// Queries that wait.
+    pub waiting: usize,
+    /// Queries that run.
+    pub running: usize,
+    /// Sessions that are prepared.
+    pub prepared: Vec<PreparedSessions>,
+}
 
 /// The supervisor to `Queries`: take no more. The receiver hears when none is left.
 #[derive(Message)]

@@ -4,18 +4,22 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use actix::{Actor, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
-use tercet_config::{CoordinatorLimits, QueueConfig};
+use actix::{Actor, Addr, AsyncContext, Context, Handler, MessageResult, SpawnHandle};
+use tercet_config::{CoordinatorLimits, PoolConfig, QueueConfig};
 use tercet_ids::{PartyId, Roles, SessionId};
-use tercet_telemetry::{CoordinatorMetrics, Outcome};
+use tercet_telemetry::{CoordinatorMetrics, Outcome, PreparedEnd};
 use tercet_wire::{Answer, Failure, Fault, Infer, Model, ModelName, Phase, Report};
 use tokio::sync::{oneshot, watch};
 
 use crate::admission::{Refusal, admit};
 use crate::batch::{Bounds, Waiting};
-use crate::dispatch::{Order, dispatch, stop};
-use crate::limits::MAILBOX_MAX;
-use crate::messages::{ClientLeft, Concurrency, CountQueries, Drain, PartyEnded, Submit, Submitted};
+use crate::catalogue::find;
+use crate::dispatch::{Order, dispatch, dispatch_prepared, stop};
+use crate::filling::Filler;
+use crate::limits::{MAILBOX_MAX, POOL_CHECK_TIME, QUIET_TIME};
+use crate::messages::{
+    ClientLeft, Concurrency, CountQueries, Drain, Load, PartyEnded, PreparedFailed, SessionPrepared, Submit, Submitted,
+};
 use crate::roles;
 use crate::snapshot::Snapshot;
 use crate::table::{Action, Answered, Table, Ticket, Turn};
@@ -29,6 +33,9 @@ pub struct Queries {
     limits: CoordinatorLimits,
     queue: QueueConfig,
     metrics: CoordinatorMetrics,
+    filler: Filler,
+    /// Fills the pool once all has been quiet for a while, or something of it changes.
+    filling: Option<SpawnHandle>,
     /// Wakes the actor when the next query's time is up.
     alarm: Option<SpawnHandle>,
     stopping: bool,
@@ -52,6 +59,10 @@ struct Query {
 struct Session {
     id: SessionId,
     roles: Roles,
+    /// Whether it was begun before its query.
+    is_prepared: bool,
+    /// Whether the parties were told to stop.
+    is_cancelled: bool,
 }
 
 impl Queries {
@@ -60,6 +71,7 @@ impl Queries {
         nodes: watch::Receiver<Arc<Snapshot>>,
         limits: CoordinatorLimits,
         queue: QueueConfig,
+        pool: PoolConfig,
         metrics: CoordinatorMetrics,
     ) -> Queries {
         let bounds = Bounds {
@@ -73,7 +85,9 @@ impl Queries {
             nodes,
             limits,
             queue,
+            filler: Filler::new(pool, metrics.pool.clone()),
             metrics,
+            filling: None,
             alarm: None,
             stopping: false,
             drained: None,
@@ -161,6 +175,24 @@ impl Queries {
             // Nobody listens any more if the time for it has passed.
             let _ = drained.send(());
         }
+        self.fill_later(context);
+    }
+
+    /// Fills the pool if all stays quiet for a while.
+    fn fill_later(&mut self, context: &mut Context<Self>) {
+        if let Some(filling) = self.filling.take() {
+            context.cancel_future(filling);
+        }
+        if !self.filler.is_on() || self.stopping || self.table.sessions() > 0 || self.table.waiting() > 0 {
+            return;
+        }
+        self.filling = Some(context.run_later(QUIET_TIME, |queries, context| {
+            let snapshot = queries.nodes.borrow().clone();
+            queries.filler.fill(&snapshot, &context.address());
+            let until = queries.filler.next_change();
+            let wait = until.map_or(POOL_CHECK_TIME, |at| at.saturating_duration_since(Instant::now()));
+            queries.filling = Some(context.run_later(wait.min(POOL_CHECK_TIME), Self::fill_later));
+        }));
     }
 
     /// Tells all three parties to run a session. Each ends it exactly once, as the table requires.
@@ -180,34 +212,77 @@ impl Queries {
         }
         let Some(model) = model else { return };
         self.metrics.session_began(model.name.as_str(), infers.len());
-        let queries = context.address();
-        let roles = match roles::choose(&snapshot.round_trips(), turn.0) {
-            Ok(roles) => roles,
-            Err(apart) => {
-                let failure = Failure::new(Fault::Peer, None, Phase::Start, apart);
-                for party in PartyId::ALL {
-                    let (queries, result) = (queries.clone(), Err(failure.clone()));
-                    // From within a handler, so that the table hears of it after the session has begun.
-                    actix::spawn(async move { queries.send(PartyEnded { turn, party, result }).await });
-                }
-                return;
-            }
-        };
-        let id = SessionId(rand::random());
-        self.sessions.insert(turn, Session { id, roles });
-        let order = Order {
+        let order = |session, roles| Order {
             turn,
-            session: id,
-            model,
+            session,
+            model: model.clone(),
             roles,
             left: latest - now,
             reply_bytes_max: self.limits.envelope_bytes,
         };
-        dispatch(&order, infers, &snapshot, &queries);
+        let queries = context.address();
+        // Whatever is being prepared would slow this down.
+        self.filler.yield_now();
+        if let [infer] = &infers[..]
+            && let Some(ready) = self.filler.take(&model, infer.batch, &snapshot)
+        {
+            let order = order(ready.begun.session, ready.begun.roles);
+            self.sessions.insert(turn, Session::new(&order, true));
+            return dispatch_prepared(&order, ready, infer.clone(), latest, &queries);
+        }
+        match roles::choose(&snapshot.round_trips(), turn.0) {
+            Ok(roles) => {
+                let order = order(SessionId(rand::random()), roles);
+                self.sessions.insert(turn, Session::new(&order, false));
+                dispatch(&order, infers, &snapshot, &queries);
+            }
+            Err(apart) => end(turn, &Failure::new(Fault::Peer, None, Phase::Start, apart), &queries),
+        }
     }
 
-    fn cancel(&self, turn: Turn) {
-        if let Some(session) = self.sessions.get(&turn) {
+    /// A prepared session did not serve its query. Nothing of the query is lost, so it is computed from the start, once; unless it is
+    /// itself the reason.
+    fn begin_again(&mut self, failed: PreparedFailed, context: &mut Context<Self>) {
+        let PreparedFailed {
+            turn,
+            failure,
+            infer,
+            expires,
+        } = failed;
+        self.filler.ended(PreparedEnd::Failed);
+        let (snapshot, queries) = (self.nodes.borrow().clone(), context.address());
+        let Some(session) = self.sessions.get(&turn) else {
+            return;
+        };
+        stop(session.id, &snapshot);
+        tracing::warn!(session = %session.id, %failure, "a prepared session failed");
+        if session.is_cancelled || failure.fault == Fault::Client {
+            return end(turn, &failure, &queries);
+        }
+        let found = find(&snapshot.holdings(), &infer.model).map_err(|unserved| unserved.failure());
+        let roles = roles::choose(&snapshot.round_trips(), turn.0);
+        let roles = roles.map_err(|apart| Failure::new(Fault::Peer, None, Phase::Start, apart));
+        match found.and_then(|offer| Ok((offer.model, roles?))) {
+            Ok((model, roles)) if model.digest == infer.digest => {
+                let order = Order {
+                    turn,
+                    session: SessionId(rand::random()),
+                    model,
+                    roles,
+                    left: expires.saturating_duration_since(Instant::now()),
+                    reply_bytes_max: self.limits.envelope_bytes,
+                };
+                self.sessions.insert(turn, Session::new(&order, false));
+                dispatch(&order, vec![infer], &snapshot, &queries);
+            }
+            Ok(_) => end(turn, &failure, &queries),
+            Err(failure) => end(turn, &failure, &queries),
+        }
+    }
+
+    fn cancel(&mut self, turn: Turn) {
+        if let Some(session) = self.sessions.get_mut(&turn) {
+            session.is_cancelled = true;
             stop(session.id, &self.nodes.borrow().clone());
         }
     }
@@ -223,6 +298,9 @@ impl Queries {
             return;
         };
         let total = query.received.elapsed();
+        if session.is_prepared {
+            self.filler.ended(PreparedEnd::Used);
+        }
         let (id, model) = (session.id, query.model.name.as_str());
         self.metrics.answered(Some(model), Outcome::Ok, total);
         tracing::info!(session = %id, client = &*query.client, model, ms = total.as_secs_f64() * 1e3, "answered");
@@ -234,6 +312,7 @@ impl Queries {
                 parties: reports,
                 queue: query.queued,
                 total,
+                is_prepared: session.is_prepared,
             },
         };
         // The client may have left this moment.
@@ -250,6 +329,25 @@ impl Queries {
         tracing::warn!(client = &*query.client, model, %failure, "failed");
         // The client may have left this moment.
         let _ = query.reply.send(Err(failure));
+    }
+}
+
+impl Session {
+    fn new(order: &Order, is_prepared: bool) -> Session {
+        Session {
+            id: order.session,
+            roles: order.roles,
+            is_prepared,
+            is_cancelled: false,
+        }
+    }
+}
+
+/// Ends a session at all three parties, from within a handler: the table hears of it after the session has begun.
+fn end(turn: Turn, failure: &Failure, queries: &Addr<Queries>) {
+    for party in PartyId::ALL {
+        let (queries, result) = (queries.clone(), Err(failure.clone()));
+        actix::spawn(async move { queries.send(PartyEnded { turn, party, result }).await });
     }
 }
 
@@ -323,6 +421,23 @@ impl Handler<PartyEnded> for Queries {
     }
 }
 
+impl Handler<SessionPrepared> for Queries {
+    type Result = ();
+
+    fn handle(&mut self, SessionPrepared { session, result }: SessionPrepared, context: &mut Context<Self>) {
+        self.filler.prepared(session, result);
+        self.fill_later(context);
+    }
+}
+
+impl Handler<PreparedFailed> for Queries {
+    type Result = ();
+
+    fn handle(&mut self, failed: PreparedFailed, context: &mut Context<Self>) {
+        self.begin_again(failed, context);
+    }
+}
+
 impl Handler<Concurrency> for Queries {
     type Result = ();
 
@@ -336,7 +451,11 @@ impl Handler<CountQueries> for Queries {
     type Result = MessageResult<CountQueries>;
 
     fn handle(&mut self, _: CountQueries, _: &mut Context<Self>) -> Self::Result {
-        MessageResult((self.table.waiting(), self.table.running()))
+        MessageResult(Load {
+            waiting: self.table.waiting(),
+            running: self.table.running(),
+            prepared: self.filler.status(&self.nodes.borrow()),
+        })
     }
 }
 
@@ -346,6 +465,7 @@ impl Handler<Drain> for Queries {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
         let (drained, heard) = oneshot::channel();
         self.stopping = true;
+        self.filler.close();
         if self.queries.is_empty() {
             // The receiver is in our hands.
             let _ = drained.send(());

@@ -114,7 +114,7 @@ fn start(
         let dialer = Dialer::new(endpoint.clone(), peer, move || address.resolve());
         actix::spawn(keep_dialling(dialer, node.party, nodes.clone()));
     }
-    let queries = Queries::new(watched.clone(), config.limits, config.queue, metrics).start();
+    let queries = Queries::new(watched.clone(), config.limits, config.queue, config.pool, metrics).start();
     let server = Server::new(nodes, watched, queries.clone());
     let underway = server.underway.clone();
     let clients = Clients::new(&config.clients, config.limits, server).start();

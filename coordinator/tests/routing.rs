@@ -1,5 +1,6 @@
 //! A coordinator between a real client connection and three scripted nodes.
 
+mod pool;
 mod world;
 
 use std::time::Duration;

@@ -40,6 +40,12 @@ pub enum Disagreement {
         /// The peer.
         peer: PartyId,
     },
+    /// A session that is prepared on one side only, or for another batch.
+    #[error("{peer} was told otherwise how this session is prepared: have the coordinator's operator look at it")]
+    Prepared {
+        /// The peer.
+        peer: PartyId,
+    },
     /// Other queries, another order of them, or other batches.
     #[error("{peer} was given other queries for this session: have the coordinator's operator look at it")]
     Queries {
@@ -56,6 +62,7 @@ impl Disagreement {
             | Disagreement::Model { peer, .. }
             | Disagreement::Deployment { peer }
             | Disagreement::Roles { peer }
+            | Disagreement::Prepared { peer }
             | Disagreement::Queries { peer } => *peer,
         }
     }
@@ -86,6 +93,9 @@ pub fn agree(peer: PartyId, ours: &Hello, theirs: &Hello) -> Result<(), Disagree
     if ours.roles != theirs.roles {
         return Err(Disagreement::Roles { peer });
     }
+    if ours.prepared != theirs.prepared {
+        return Err(Disagreement::Prepared { peer });
+    }
     let asked = |hello: &Hello| -> Vec<(QueryId, u32)> {
         let queries = hello.queries.iter();
         queries.map(|standing| (standing.query, standing.batch)).collect()
@@ -110,6 +120,7 @@ mod tests {
             deployment: QueryId([3; 16]),
             roles: Roles::all().next().expect("six of them"),
             queries: [(5, 4), (6, 1)].map(standing).into(),
+            prepared: None,
             nonce: Nonce([6; 32]),
         }
     }
@@ -149,6 +160,7 @@ mod tests {
             |hello| hello.roles = Roles::all().nth(1).expect("six"),
             Err(Disagreement::Roles { peer }),
         );
+        check(|hello| hello.prepared = Some(5), Err(Disagreement::Prepared { peer }));
         check(|hello| hello.queries[1].binding = None, Ok(()));
         let other = Err(Disagreement::Queries { peer });
         check(|hello| hello.queries[1].batch += 1, other.clone());

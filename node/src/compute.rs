@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use rand::rand_core::UnwrapErr;
 use rand::rngs::SysRng;
-use tercet_engine::{InputShare, Links, Meter, SessionSpec, StepTraffic, run};
+use tercet_engine::{InputShare, Links, Meter, PairSecret, Report, SessionSpec, StepTraffic, run};
 use tercet_ids::{PartyId, Role, Roles, SessionId};
 use tercet_net::{Cancellation, StreamWriter};
 use tercet_wire::{Opaque, PartyReport};
@@ -86,12 +86,33 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
         nonces: meeting.nonces,
         deadline,
     };
-    let [first, second] = meeting.peers.map(
+    let Wired {
+        keepers,
+        secrets,
+        links,
+    } = wire(meeting.peers, frame_bytes_max, deadline, &cancellation);
+    let output = run(&spec, secrets, links, &model.parameters, input)?;
+    Ok(conclude(output, seats, keepers, me, roles, begun))
+}
+
+/// The peers' streams of a session, as the engine takes them.
+pub struct Wired {
+    /// Keep the streams.
+    pub keepers: [StreamKeeper; 2],
+    /// What each pair has in common.
+    pub secrets: [(PartyId, PairSecret); 2],
+    /// Lead to the peers.
+    pub links: Links,
+}
+
+/// Makes links of the streams that have met.
+pub fn wire(peers: [Met; 2], frame_bytes_max: usize, deadline: Instant, cancellation: &Cancellation) -> Wired {
+    let [first, second] = peers.map(
         |Met {
              peer, stream, secret, ..
          }| {
             let stream = stream.into_session(frame_bytes_max, deadline, cancellation.clone());
-            let (keeper, link) = StreamKeeper::new(stream);
+            let (keeper, link) = StreamKeeper::new(peer, stream);
             (
                 keeper,
                 (peer, secret),
@@ -99,8 +120,23 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
             )
         },
     );
-    let (keepers, secrets, links) = ([first.0, second.0], [first.1, second.1], [first.2, second.2]);
-    let output = run(&spec, secrets, Links::new(links), &model.parameters, input)?;
+    Wired {
+        keepers: [first.0, second.0],
+        secrets: [first.1, second.1],
+        links: Links::new([first.2, second.2]),
+    }
+}
+
+/// Seals what the engine computed for each query, and says what it cost.
+pub fn conclude(
+    output: Report,
+    seats: Vec<Seat>,
+    keepers: [StreamKeeper; 2],
+    me: PartyId,
+    roles: Roles,
+    begun: Instant,
+) -> Computed {
+    let batch = seats.iter().map(|seat| seat.batch).sum();
     let sent = keepers.into_iter().filter_map(StreamKeeper::finish).collect();
     let ran = begun.elapsed();
 
@@ -115,14 +151,14 @@ pub fn compute(computation: Computation) -> Result<Computed, SessionError> {
         .peers()
         .map(|peer| (peer, traffic_with(peer, me, roles, output.meter.total())));
     let report = report(&output.meter, roles.role(me), ran);
-    Ok(Computed {
+    Computed {
         batch,
         results,
         report,
         sealing: sealing.elapsed(),
         traffic,
         sent,
-    })
+    }
 }
 
 /// What the whole traffic of a session means for one peer: rounds run between the evaluators, dealt material flows from the

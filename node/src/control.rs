@@ -1,5 +1,6 @@
 //! `Control`: serves the coordinator.
 
+use std::sync::Arc;
 use std::time::Instant;
 
 use actix::{Actor, Addr, Context, Handler};
@@ -15,6 +16,9 @@ use crate::messages::{
 };
 use crate::models::Models;
 use crate::peers::Peers;
+use crate::prepared::Prepared;
+use crate::preparing::serve_prepared;
+use crate::session::Services;
 use crate::sessions::Sessions;
 
 /// Owns the coordinator's connections, and answers each request on the stream it came on.
@@ -38,6 +42,8 @@ pub struct Server {
     pub models: Addr<Models>,
     /// The sessions.
     pub sessions: Addr<Sessions>,
+    /// What sessions use.
+    pub services: Arc<Services>,
     /// Requests that are being answered.
     pub underway: Underway,
 }
@@ -92,6 +98,13 @@ async fn serve_request(mut stream: Stream, connection: Connection, server: Serve
         Err(_) => Err("the coordinator's request did not arrive in time: check the network between them".to_owned()),
     };
     let received = Instant::now();
+    let request = match request {
+        // It waits for its query as long as it takes, and a node that is being stopped does not wait for that.
+        Ok(NodeRequest::Prepare(prepare)) => {
+            return serve_prepared(prepare, received, stream, connection, &server).await;
+        }
+        request => request,
+    };
     let _underway = server.underway.begin();
     let reply = match request {
         Ok(request) => server.answer(request, received, &connection).await,
@@ -143,7 +156,8 @@ impl Server {
                 let discarded = self.models.send(DiscardModel(deployment)).await;
                 discarded.map(|()| NodeReply::Discarded).map_err(|_| self.stopping())
             }
-            NodeRequest::Run(run) => self.run(run, received, connection).await,
+            NodeRequest::Run(run) => self.run(run, received, None, connection).await,
+            NodeRequest::Prepare(_) => unreachable!("it is served apart, since it keeps its stream"),
             NodeRequest::Cancel { session } => {
                 let cancelled = self.sessions.send(CancelSession(session)).await;
                 cancelled.map(|()| NodeReply::Cancelled).map_err(|_| self.stopping())
@@ -153,11 +167,21 @@ impl Server {
     }
 
     /// A session ends with its coordinator: there is nobody else to tell the other parties that one has failed.
-    async fn run(&self, run: Run, received: Instant, connection: &Connection) -> Result<NodeReply, Failure> {
+    pub async fn run(
+        &self,
+        run: Run,
+        received: Instant,
+        prepared: Option<Box<Prepared>>,
+        connection: &Connection,
+    ) -> Result<NodeReply, Failure> {
         let session = run.session;
         let begun = self
             .sessions
-            .send(BeginSession { run, received })
+            .send(BeginSession {
+                run,
+                received,
+                prepared,
+            })
             .await
             .map_err(|_| self.stopping())?;
         let ended = tokio::select! {

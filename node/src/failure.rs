@@ -7,6 +7,7 @@ use tercet_telemetry::Outcome;
 use tercet_wire::{Failure, Fault, ModelName, Phase};
 
 use crate::agreement::Disagreement;
+use crate::batch::QueryRefusal;
 
 /// Why a session has no result at this party.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -106,6 +107,30 @@ pub enum SessionError {
     /// The computation failed.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The query of a prepared session is of no use.
+    #[error(transparent)]
+    Query(#[from] QueryRefusal),
+    /// There is no room for another prepared session.
+    #[error(
+        "{party} keeps sessions for queries to come within {most} bytes, and {bytes} more do not fit: raise limits.prepared_bytes there, or lower pool.sessions at the coordinator"
+    )]
+    PoolFull {
+        /// This party.
+        party: PartyId,
+        /// Bytes that the session would take.
+        bytes: u64,
+        /// The limit.
+        most: u64,
+    },
+    /// All places are taken, and a preparation never waits for one.
+    #[error("{0} has no place to prepare a session in: ask again when it is idle")]
+    Busy(PartyId),
+    /// No query came while the prepared session was kept.
+    #[error("{0} has discarded the prepared session, since no query came for it: prepare another")]
+    Expired(PartyId),
+    /// The run is not the one that the session was prepared for.
+    #[error("{0} was told to run a prepared session on something else: have the coordinator's operator look at it")]
+    NotAsPrepared(PartyId),
     /// The coordinator or this node's operator stopped the session.
     #[error("the session was stopped at {0}: send the query again")]
     Cancelled(PartyId),
@@ -160,6 +185,14 @@ impl SessionError {
             SessionError::Disagreement(disagreement) => {
                 (Fault::Config, Some(disagreement.peer()), Start, Outcome::Mismatch)
             }
+            SessionError::Query(refusal) => {
+                let failure = refusal.failure(me);
+                (failure.fault, failure.party, failure.phase, Outcome::Invalid)
+            }
+            SessionError::PoolFull { .. } | SessionError::Busy(_) | SessionError::Expired(_) => {
+                (Fault::Overload, Some(me), Admission, Outcome::Overload)
+            }
+            SessionError::NotAsPrepared(_) => (Fault::Config, Some(me), Admission, Outcome::Mismatch),
             SessionError::Engine(error) => match error {
                 EngineError::InputLength { .. } | EngineError::InputKind { .. } => {
                     (Fault::Client, Some(me), Compute, Outcome::Invalid)

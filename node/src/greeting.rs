@@ -1,10 +1,12 @@
 //! The start of a session between two nodes: one stream, and a greeting each way.
 
 use actix::Addr;
+use rand::TryRng;
+use rand::rngs::SysRng;
 use tercet_engine::PairSecret;
 use tercet_ids::{Nonce, PartyId, SessionId};
 use tercet_net::{Connection, NetError, Stream, StreamWriter};
-use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, Hello, Run, Standing, decode, encode};
+use tercet_wire::{CONTROL_MESSAGE_BYTES_MAX, Hello, Standing, decode, encode};
 
 use crate::agreement::agree;
 use crate::failure::SessionError;
@@ -51,33 +53,19 @@ const PAIR_SECRET_CONTEXT: &[u8] = b"session keys";
 ///
 /// # Errors
 /// Names the peer that is missing, can't be understood, or would run something else.
-pub async fn greet_both(
-    run: &Run,
-    standings: Vec<Standing>,
-    nonce: Nonce,
-    peers: &Addr<Peers>,
-    me: PartyId,
-) -> Result<Meeting, SessionError> {
-    let hello = Hello {
-        session: run.session,
-        digest: run.model.digest,
-        deployment: run.model.deployment,
-        roles: run.roles,
-        queries: standings,
-        nonce,
-    };
+pub async fn greet_both(hello: &Hello, peers: &Addr<Peers>, me: PartyId) -> Result<Meeting, SessionError> {
     let [first, second] = me.peers();
     let (mut from_first, mut from_second) =
-        tokio::try_join!(exchange(first, &hello, peers, me), exchange(second, &hello, peers, me))?;
+        tokio::try_join!(exchange(first, hello, peers, me), exchange(second, hello, peers, me))?;
     // Not before both were greeted, and with an orderly end: a peer that does not hear why would only see a lost session.
-    let agreed = agree(first, &hello, &from_first.hello).and_then(|()| agree(second, &hello, &from_second.hello));
+    let agreed = agree(first, hello, &from_first.hello).and_then(|()| agree(second, hello, &from_second.hello));
     if let Err(disagreement) = agreed {
         from_first.stream.writer.finish();
         from_second.stream.writer.finish();
         return Err(disagreement.into());
     }
     let (first, second) = (meet(first, from_first)?, meet(second, from_second)?);
-    let mut nonces = [nonce; 3];
+    let mut nonces = [hello.nonce; 3];
     for met in [&first, &second] {
         nonces[met.peer.index()] = met.nonce;
     }
@@ -85,6 +73,19 @@ pub async fn greet_both(
         nonces,
         peers: [first, second],
     })
+}
+
+/// This party's contribution to the freshness of a session's keys.
+///
+/// # Errors
+/// The operating system gives no randomness.
+pub fn fresh_nonce(party: PartyId) -> Result<Nonce, SessionError> {
+    let mut nonce = Nonce([0; 32]);
+    SysRng.try_fill_bytes(&mut nonce.0).map_err(|_| SessionError::Defect {
+        party,
+        what: "the operating system gives no randomness",
+    })?;
+    Ok(nonce)
 }
 
 /// A peer that runs the same session.

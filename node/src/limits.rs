@@ -14,6 +14,9 @@ pub const COORDINATOR_CONNECTIONS_MAX: usize = 4;
 /// Streams beside those of sessions that a peer may have open: pings, deployments, cancellations.
 pub const CONTROL_STREAMS_MAX: usize = 64;
 
+/// Prepared sessions that wait for a query, whatever their size: each has a stream open to each peer and to the coordinator.
+pub const PREPARED_SESSIONS_MAX: usize = 256;
+
 /// Deployments that are loaded and not yet activated. The oldest makes room.
 pub const STAGED_MAX: usize = 4;
 

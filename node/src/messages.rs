@@ -11,6 +11,7 @@ use tokio::sync::oneshot;
 
 use crate::failure::SessionError;
 use crate::parameters::ServedModel;
+use crate::prepared::Prepared;
 
 /// Listener and dialers to `Peers`: a connection to a peer stands.
 #[derive(Message)]
@@ -119,7 +120,14 @@ pub struct BeginSession {
     pub run: Run,
     /// When the request arrived: its deadline counts from there.
     pub received: Instant,
+    /// The half of it that was done before.
+    pub prepared: Option<Box<Prepared>>,
 }
+
+/// `Control` to `Sessions`: may a session be prepared? It is remembered: none begins twice.
+#[derive(Message)]
+#[rtype(result = "Result<(), Failure>")]
+pub struct AdmitPreparation(pub SessionId);
 
 /// `Control` to `Sessions`: stop a session, if it runs.
 #[derive(Message)]

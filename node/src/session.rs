@@ -4,15 +4,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use actix::{Actor, ActorContext, ActorFutureExt, Addr, AsyncContext, Context, Handler, WrapFuture};
-use rand::TryRng;
-use rand::rngs::SysRng;
 use tercet_config::NodeLimits;
-use tercet_ids::{Nonce, PartyId, Role};
+use tercet_ids::{PartyId, Role, SessionId};
 use tercet_net::{Cancellation, StreamWriter};
 use tercet_sharing::SealingKeyPair;
 use tercet_telemetry::{NodeMetrics, Outcome, Part, Traffic};
-use tercet_wire::{Done, Opaque, PartyReport, Run};
-use tokio::sync::{Semaphore, oneshot};
+use tercet_wire::{Done, Hello, Model, Opaque, PartyReport, Run};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant as TokioInstant, sleep_until};
 
@@ -20,11 +18,13 @@ use crate::batch::{QueryRefusal, join, settle, standings};
 use crate::compute::{Computation, Computed, compute};
 use crate::envelope::open_query;
 use crate::failure::SessionError;
-use crate::greeting::greet_both;
-use crate::messages::{FindModel, GiveUp, SessionEnded, SessionResult};
+use crate::greeting::{fresh_nonce, greet_both};
+use crate::messages::{FindModel, ForgetSession, GiveUp, SessionEnded, SessionResult};
 use crate::models::Models;
 use crate::parameters::ServedModel;
 use crate::peers::Peers;
+use crate::pool::Pool;
+use crate::prepared::{Prepared, finish_prepared};
 use crate::sessions::Sessions;
 
 /// What every session of a node uses.
@@ -41,11 +41,28 @@ pub struct Services {
     pub peers: Addr<Peers>,
     /// Places to compute in. A session waits for one in the order of arrival, and its compute thread holds it to the end.
     pub places: Arc<Semaphore>,
+    /// Room for sessions that wait for a query.
+    pub pool: Arc<Pool>,
     /// What is counted.
     pub metrics: NodeMetrics,
 }
 
 impl Services {
+    /// A place to compute in, as soon as one is free.
+    ///
+    /// # Errors
+    /// The node is being stopped.
+    pub async fn place(&self) -> Result<OwnedSemaphorePermit, SessionError> {
+        let place = self.places.clone().acquire_owned().await;
+        place.map_err(|_| SessionError::Stopping(self.me))
+    }
+
+    /// Nothing of a session is waited for any more.
+    pub fn forget(&self, session: SessionId) {
+        // Full mailboxes only delay this: what is parked expires by itself.
+        let _ = self.peers.try_send(ForgetSession(session));
+    }
+
     /// Counts a session that was refused before it began.
     pub fn refused(&self, run: &Run, error: &SessionError) {
         let part = Part::from(run.roles.role(self.me));
@@ -56,8 +73,8 @@ impl Services {
 
 /// Owns one session: starts its work, gives it up when told to, tells how it ended.
 pub struct Session {
-    /// What to run, until the work starts.
-    run: Option<Run>,
+    /// What to run, until the work starts, and the half of it that was done before.
+    work: Option<(Run, Option<Box<Prepared>>)>,
     deadline: Instant,
     services: Arc<Services>,
     sessions: Addr<Sessions>,
@@ -71,18 +88,21 @@ impl Session {
     /// A session that starts as soon as the actor does.
     pub fn new(
         run: Run,
+        prepared: Option<Box<Prepared>>,
         deadline: Instant,
         services: Arc<Services>,
         sessions: Addr<Sessions>,
         reply: oneshot::Sender<SessionResult>,
     ) -> Session {
         Session {
-            run: Some(run),
+            cancellation: prepared
+                .as_ref()
+                .map_or_else(Cancellation::new, |prepared| prepared.cancellation()),
+            work: Some((run, prepared)),
             deadline,
             services,
             sessions,
             reply: Some(reply),
-            cancellation: Cancellation::new(),
             give_up: None,
         }
     }
@@ -113,7 +133,7 @@ impl Actor for Session {
     type Context = Context<Self>;
 
     fn started(&mut self, context: &mut Context<Self>) {
-        let Some(run) = self.run.take() else {
+        let Some((run, prepared)) = self.work.take() else {
             return context.stop();
         };
         let (give_up, given_up) = oneshot::channel();
@@ -122,10 +142,16 @@ impl Actor for Session {
         let (sessions, id) = (self.sessions.clone(), run.session);
         let work = async move {
             let me = services.me;
+            let served = async {
+                match prepared {
+                    Some(prepared) => finish_prepared(&run, *prepared, deadline, &services).await,
+                    None => serve(&run, deadline, &services, cancellation).await,
+                }
+            };
             let result = tokio::select! {
                 biased;
                 _ = given_up => Err(SessionError::Cancelled(me)),
-                result = serve(&run, deadline, &services, cancellation) => result,
+                result = served => result,
                 () = sleep_until(TokioInstant::from_std(deadline)) => {
                     Err(SessionError::Deadline { party: me, doing: "the session was under way" })
                 }
@@ -172,16 +198,11 @@ async fn serve(
     let party = services.me;
     let defect = |what| SessionError::Defect { party, what };
     let begun = Instant::now();
-    let place = services
-        .places
-        .clone()
-        .acquire_owned()
-        .await
-        .map_err(|_| SessionError::Stopping(party))?;
+    let place = services.place().await?;
     let waited = begun.elapsed();
 
     let started = Instant::now();
-    let model = find_model(run, services).await?;
+    let model = find_model(&run.model, run.samples(), services).await?;
     let (sealing_key, plan, opening) = (services.sealing_key.clone(), model.plan.clone(), run.clone());
     let opened = spawn_blocking(move || {
         let open =
@@ -189,11 +210,16 @@ async fn serve(
         opening.queries.iter().map(open).collect::<Vec<_>>()
     });
     let opened = opened.await.map_err(|_| defect("opening the envelopes broke off"))?;
-    let mut nonce = Nonce([0; 32]);
-    SysRng
-        .try_fill_bytes(&mut nonce.0)
-        .map_err(|_| defect("the operating system gives no randomness"))?;
-    let meeting = greet_both(run, standings(&run.queries, &opened), nonce, &services.peers, party).await?;
+    let hello = Hello {
+        session: run.session,
+        digest: run.model.digest,
+        deployment: run.model.deployment,
+        roles: run.roles,
+        queries: standings(&run.queries, &opened),
+        prepared: None,
+        nonce: fresh_nonce(party)?,
+    };
+    let meeting = greet_both(&hello, &services.peers, party).await?;
     let settled = settle(
         opened,
         &meeting.peers.each_ref().map(|met| (met.peer, met.standings.as_slice())),
@@ -237,7 +263,7 @@ async fn serve(
 }
 
 /// What the coordinator is told, of each query by its place in the run.
-fn done(mut results: Vec<(usize, Result<Opaque, QueryRefusal>)>, report: PartyReport, me: PartyId) -> Done {
+pub fn done(mut results: Vec<(usize, Result<Opaque, QueryRefusal>)>, report: PartyReport, me: PartyId) -> Done {
     results.sort_by_key(|(place, _)| *place);
     let told = |(_, result): (usize, Result<Opaque, QueryRefusal>)| result.map_err(|refusal| refusal.failure(me));
     Done {
@@ -247,22 +273,18 @@ fn done(mut results: Vec<(usize, Result<Opaque, QueryRefusal>)>, report: PartyRe
 }
 
 /// The model, if it still is the one the coordinator chose the parties for, and takes the samples.
-async fn find_model(run: &Run, services: &Services) -> Result<Arc<ServedModel>, SessionError> {
+pub async fn find_model(wanted: &Model, samples: u32, services: &Services) -> Result<Arc<ServedModel>, SessionError> {
     let party = services.me;
-    let name = || run.model.name.clone();
+    let name = || wanted.name.clone();
     let found = services
         .models
         .send(FindModel(name()))
         .await
         .map_err(|_| SessionError::Stopping(party))?;
     let model = found.ok_or_else(|| SessionError::UnknownModel { party, name: name() })?;
-    if model.model != run.model {
+    if model.model != *wanted {
         return Err(SessionError::OtherModel { party, name: name() });
     }
-    let samples = run
-        .queries
-        .iter()
-        .fold(0u32, |sum, part| sum.saturating_add(part.batch));
     if samples > model.batch_max {
         return Err(SessionError::Batch {
             party,
@@ -274,7 +296,14 @@ async fn find_model(run: &Run, services: &Services) -> Result<Arc<ServedModel>, 
 }
 
 /// Counts what a session cost.
-fn record(services: &Services, run: &Run, model: &ServedModel, waited: Duration, start: Duration, computed: &Computed) {
+pub fn record(
+    services: &Services,
+    run: &Run,
+    model: &ServedModel,
+    waited: Duration,
+    start: Duration,
+    computed: &Computed,
+) {
     use tercet_telemetry::Phase;
     let report = &computed.report;
     let role = run.roles.role(services.me);

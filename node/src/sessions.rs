@@ -12,7 +12,7 @@ use tokio::sync::oneshot;
 use crate::failure::SessionError;
 use crate::limits::MAILBOX_MAX;
 use crate::messages::{
-    BeginSession, CancelAll, CancelSession, CountSessions, Drain, ForgetSession, GiveUp, SessionEnded, SessionResult,
+    AdmitPreparation, BeginSession, CancelAll, CancelSession, CountSessions, Drain, GiveUp, SessionEnded, SessionResult,
 };
 use crate::seen::Seen;
 use crate::session::{Services, Session};
@@ -40,7 +40,7 @@ impl Sessions {
     }
 
     /// What can be refused before anything is opened.
-    fn admit(&mut self, run: &Run) -> Result<(), SessionError> {
+    fn admit(&mut self, run: &Run, is_prepared: bool) -> Result<(), SessionError> {
         let (party, limits) = (self.services.me, &self.services.limits);
         if self.stopping {
             return Err(SessionError::Stopping(party));
@@ -62,7 +62,7 @@ impl Sessions {
             });
         }
         // Last, so that what was refused for want of room may be told again.
-        if !self.seen.insert(run.session) {
+        if !is_prepared && !self.seen.insert(run.session) {
             return Err(SessionError::Replayed(party));
         }
         Ok(())
@@ -88,9 +88,14 @@ impl Actor for Sessions {
 impl Handler<BeginSession> for Sessions {
     type Result = Result<oneshot::Receiver<SessionResult>, Failure>;
 
-    fn handle(&mut self, BeginSession { run, received }: BeginSession, context: &mut Context<Self>) -> Self::Result {
+    fn handle(&mut self, begin: BeginSession, context: &mut Context<Self>) -> Self::Result {
+        let BeginSession {
+            run,
+            received,
+            prepared,
+        } = begin;
         let me = self.services.me;
-        self.admit(&run).map_err(|error| {
+        self.admit(&run, prepared.is_some()).map_err(|error| {
             self.services.refused(&run, &error);
             error.failure(me)
         })?;
@@ -98,10 +103,24 @@ impl Handler<BeginSession> for Sessions {
         let deadline = received + asked.min(self.services.limits.session_time);
         let (reply, result) = oneshot::channel();
         let id = run.session;
-        let session = Session::new(run, deadline, self.services.clone(), context.address(), reply);
+        let session = Session::new(run, prepared, deadline, self.services.clone(), context.address(), reply);
         self.sessions.insert(id, session.start());
         self.count();
         Ok(result)
+    }
+}
+
+impl Handler<AdmitPreparation> for Sessions {
+    type Result = Result<(), Failure>;
+
+    fn handle(&mut self, AdmitPreparation(session): AdmitPreparation, _: &mut Context<Self>) -> Self::Result {
+        let me = self.services.me;
+        let admitted = match (self.stopping, self.seen.insert(session)) {
+            (true, _) => Err(SessionError::Stopping(me)),
+            (false, false) => Err(SessionError::Replayed(me)),
+            (false, true) => Ok(()),
+        };
+        admitted.map_err(|error| error.failure(me))
     }
 }
 
@@ -111,8 +130,7 @@ impl Handler<SessionEnded> for Sessions {
     fn handle(&mut self, SessionEnded(session): SessionEnded, _: &mut Context<Self>) {
         self.sessions.remove(&session);
         self.count();
-        // Full mailboxes only delay this: what is parked expires by itself.
-        let _ = self.services.peers.try_send(ForgetSession(session));
+        self.services.forget(session);
         if self.sessions.is_empty()
             && let Some(drained) = self.drained.take()
         {
@@ -147,6 +165,7 @@ impl Handler<Drain> for Sessions {
     fn handle(&mut self, _: Drain, _: &mut Context<Self>) -> Self::Result {
         let (drained, heard) = oneshot::channel();
         self.stopping = true;
+        self.services.pool.close();
         if self.sessions.is_empty() {
             // The receiver is in our hands.
             let _ = drained.send(());

@@ -19,12 +19,14 @@ use crate::control::{Control, Server};
 use crate::dial::{keep_dialling, take_calls};
 use crate::error::NodeError;
 use crate::limits::{
-    CONTROL_STREAMS_MAX, READINESS_TIME, REQUEST_FRAME_BYTES_MAX, SHUTDOWN_TIME_MAX, STORAGE_THREADS, THREAD_KEEP_ALIVE,
+    CONTROL_STREAMS_MAX, PREPARED_SESSIONS_MAX, READINESS_TIME, REQUEST_FRAME_BYTES_MAX, SHUTDOWN_TIME_MAX,
+    STORAGE_THREADS, THREAD_KEEP_ALIVE,
 };
 use crate::messages::{CancelAll, Drain, LinkStates, ListModels};
 use crate::models::Models;
 use crate::parameters::ModelOpener;
 use crate::peers::Peers;
+use crate::pool::Pool;
 use crate::session::Services;
 use crate::sessions::Sessions;
 use crate::storage::Storage;
@@ -132,7 +134,7 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
         fingerprint: Fingerprint(peer.certificate_sha256.0),
     });
     let trusted = TrustedPeers::new(peers.chain([coordinator]))?;
-    let streams = limits.sessions + limits.queued_sessions + CONTROL_STREAMS_MAX;
+    let streams = limits.sessions + limits.queued_sessions + PREPARED_SESSIONS_MAX + CONTROL_STREAMS_MAX;
     let (endpoint, listener) = Endpoint::bind(config.listen, identity, trusted, settings(&config.transport, streams))?;
     tracing::info!(party = %me, address = %endpoint.local_address()?, fingerprint = %endpoint.fingerprint(), "listening");
 
@@ -144,16 +146,17 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
     };
     let models = Models::new(opener, storage, metrics.clone())?.start();
     let peers = Peers::new(me, metrics.clone()).start();
-    let services = Services {
+    let services = Arc::new(Services {
         me,
         limits,
         sealing_key,
         models: models.clone(),
         peers: peers.clone(),
         places: Arc::new(Semaphore::new(limits.sessions)),
+        pool: Pool::new(limits.prepared_bytes, metrics.clone()),
         metrics,
-    };
-    let sessions = Sessions::new(Arc::new(services)).start();
+    });
+    let sessions = Sessions::new(services.clone()).start();
     let underway = Underway::default();
     let server = Server {
         me,
@@ -162,6 +165,7 @@ fn start(config: NodeConfig, readiness: Readiness, metrics: NodeMetrics) -> Resu
         peers: peers.clone(),
         models: models.clone(),
         sessions: sessions.clone(),
+        services,
         underway: underway.clone(),
     };
     let control = Control::new(server).start();

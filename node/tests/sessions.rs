@@ -1,5 +1,6 @@
 //! Sessions of three nodes over QUIC: the same cases as in memory, and what can go wrong between nodes.
 
+mod prepared;
 mod world;
 
 use std::time::{Duration, Instant};

@@ -9,7 +9,7 @@ use std::time::Duration;
 use rand::RngExt;
 use tercet_config::{
     CertificateDigest, ClientEntry, ClientIdentity, CoordinatorConfig, CoordinatorLimits, LogConfig, LogFormat,
-    LogLevel, NodeEntry, QueueConfig, TransportConfig,
+    LogLevel, NodeEntry, PoolConfig, QueueConfig, TransportConfig,
 };
 use tercet_ids::{PartyId, PlanDigest, QueryId};
 use tercet_net::{
@@ -221,6 +221,11 @@ fn config(listen: SocketAddr, identity: ClientIdentity) -> CoordinatorConfig {
             deadline_max: Duration::from_secs(10),
             session_time: Duration::from_millis(250),
         },
+        pool: PoolConfig {
+            sessions: 0,
+            batch: 1,
+            age: Duration::from_secs(60),
+        },
         limits: CoordinatorLimits {
             sessions: 2,
             connections: 8,
@@ -251,6 +256,14 @@ pub fn config_without_identity() -> CoordinatorConfig {
 
 impl World {
     pub async fn start(script: impl Fn(PartyId, &NodeRequest) -> Option<NodeReply> + Send + Sync + 'static) -> World {
+        World::start_with_pool(0, script).await
+    }
+
+    /// The same with so many sessions of the model prepared ahead.
+    pub async fn start_with_pool(
+        sessions: usize,
+        script: impl Fn(PartyId, &NodeRequest) -> Option<NodeReply> + Send + Sync + 'static,
+    ) -> World {
         let directory = tempfile::tempdir().expect("a directory");
         let generate = |name: &str| Identity::generate(name).expect("generated");
         let (coordinator, owner, guest) = (generate("coordinator"), generate("owner"), generate("guest"));
@@ -280,14 +293,19 @@ impl World {
             certificate_sha256: digest(identity),
             deploy,
         };
+        let unconfigured = config(listen, save(&coordinator, directory.path()));
         let config = CoordinatorConfig {
+            pool: PoolConfig {
+                sessions,
+                ..unconfigured.pool
+            },
             nodes: PartyId::ALL.map(|party| NodeEntry {
                 party,
                 address: nodes[&party].address.into(),
                 certificate_sha256: digest(&nodes[&party].identity),
             }),
             clients: vec![entry("owner", &owner, true), entry("guest", &guest, false)],
-            ..config(listen, save(&coordinator, directory.path()))
+            ..unconfigured
         };
         // Ends with the test's process: a coordinator stops by a signal only.
         std::thread::spawn(move || tercet_coordinator::run(config));
@@ -462,42 +480,41 @@ impl Node {
 }
 
 async fn answer(mut stream: Stream, shared: Arc<Shared>) {
-    let Ok(bytes) = stream.reader.read_message(1 << 24).await else {
-        return;
-    };
-    let request: NodeRequest = decode(&bytes).expect("a request");
-    let party = shared.party;
-    let reply = match &request {
-        NodeRequest::Ping => Some(NodeReply::Pong(Pong {
-            party,
-            state: NodeState::Ready,
-            offers: shared.offers(),
-            links: party.peers().map(|peer| LinkStatus {
-                peer,
-                round_trip_us: shared.linked.lock().expect("not poisoned").then_some(100),
-            }),
-            sessions: 0,
-            sessions_max: 4,
-        })),
-        NodeRequest::Cancel { .. } => Some(NodeReply::Cancelled),
-        request if !*shared.silent.lock().expect("not poisoned") => (shared.script)(party, request),
-        _ => None,
-    };
-    if request != NodeRequest::Ping {
-        shared.told.send(Told { party, request }).expect("the world listens");
-    }
-    match reply {
-        Some(NodeReply::Done(done)) => {
-            let results = vec![Ok(Opaque::from(vec![party.index() as u8]))];
-            reply_with(stream, &NodeReply::Done(Done { results, ..done })).await;
+    // A prepared session is run by a second request on its stream.
+    while let Ok(bytes) = stream.reader.read_message(1 << 24).await {
+        let request: NodeRequest = decode(&bytes).expect("a request");
+        let party = shared.party;
+        let reply = match &request {
+            NodeRequest::Ping => Some(NodeReply::Pong(Pong {
+                party,
+                state: NodeState::Ready,
+                offers: shared.offers(),
+                links: party.peers().map(|peer| LinkStatus {
+                    peer,
+                    round_trip_us: shared.linked.lock().expect("not poisoned").then_some(100),
+                }),
+                sessions: 0,
+                sessions_max: 4,
+            })),
+            NodeRequest::Cancel { .. } => Some(NodeReply::Cancelled),
+            request if !*shared.silent.lock().expect("not poisoned") => (shared.script)(party, request),
+            _ => None,
+        };
+        if request != NodeRequest::Ping {
+            shared.told.send(Told { party, request }).expect("the world listens");
         }
-        Some(reply) => reply_with(stream, &reply).await,
-        None => stream.writer.stopped().await,
+        let reply = match reply {
+            Some(NodeReply::Done(done)) => {
+                let results = vec![Ok(Opaque::from(vec![party.index() as u8]))];
+                NodeReply::Done(Done { results, ..done })
+            }
+            Some(reply) => reply,
+            None => return stream.writer.stopped().await,
+        };
+        // The coordinator may have given up.
+        let _ = stream.writer.write_message(encode(&reply), usize::MAX).await;
+        if !matches!(reply, NodeReply::Prepared { .. }) {
+            return stream.writer.finish();
+        }
     }
-}
-
-async fn reply_with(mut stream: Stream, reply: &NodeReply) {
-    // The coordinator may have given up.
-    let _ = stream.writer.write_message(encode(reply), usize::MAX).await;
-    stream.writer.finish();
 }

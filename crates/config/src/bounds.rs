@@ -81,6 +81,35 @@ pub(crate) mod named {
         unit: "seconds",
     };
 
+    /// Memory of sessions that wait for a query, dealt and prepared.
+    pub const PREPARED_BYTES: Bounds = Bounds {
+        least: 0,
+        most: 1024 * 1024 * MIB,
+        default: 256 * MIB,
+        unit: "bytes",
+    };
+
+    /// Sessions that are prepared ahead, of each model.
+    pub const POOL_SESSIONS: Bounds = Bounds {
+        least: 0,
+        most: 64,
+        default: 0,
+        unit: "sessions",
+    };
+    /// Samples that a session is prepared for.
+    pub const POOL_BATCH: Bounds = Bounds {
+        least: 1,
+        most: 65_536,
+        default: 1,
+        unit: "samples",
+    };
+    /// How long a prepared session is kept.
+    pub const POOL_SECONDS: Bounds = Bounds {
+        least: 1,
+        most: 86_400,
+        default: 600,
+        unit: "seconds",
+    };
     /// Queries that wait at the coordinator.
     pub const QUEUE_CAPACITY: Bounds = Bounds {
         least: 1,

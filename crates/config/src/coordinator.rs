@@ -33,6 +33,8 @@ pub struct CoordinatorFile {
     pub clients: Field<BTreeMap<String, Field<ClientEntryFile>>>,
     /// Queries that wait.
     pub queue: Field<QueueFile>,
+    /// Sessions that are prepared ahead of queries.
+    pub pool: Field<PoolFile>,
     /// What the coordinator accepts.
     pub limits: Field<CoordinatorLimitsFile>,
     /// How QUIC behaves.
@@ -66,6 +68,21 @@ pub struct QueueFile {
     /// Milliseconds that a session of several queries may take, by prediction from earlier ones. Default 250. Waiting queries of one model run
     /// together and share rounds: more gives throughput, less gives short waits. Where even one query takes long, company may double its time.
     pub session_ms: Field<u64>,
+    #[serde(flatten)]
+    unknown: UnknownKeys,
+}
+
+/// `[pool]`: sessions that the nodes prepare while nothing else goes on, for queries to come.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PoolFile {
+    /// Prepared sessions of each model. Default 0: none. A query that finds one waits for the online phase alone; each takes memory at all
+    /// three nodes (their `limits.prepared_bytes`) for what is dealt, and costs as much as a query that never comes.
+    pub sessions: Field<u64>,
+    /// Samples of a query that finds one. Default 1. Queries of other batches are computed from the start.
+    pub batch: Field<u64>,
+    /// Seconds a prepared session is kept. Default 600. Then another one is prepared in its place.
+    pub seconds: Field<u64>,
     #[serde(flatten)]
     unknown: UnknownKeys,
 }
@@ -106,6 +123,8 @@ pub struct CoordinatorConfig {
     pub clients: Vec<ClientEntry>,
     /// Queries that wait.
     pub queue: QueueConfig,
+    /// Sessions that are prepared ahead of queries.
+    pub pool: PoolConfig,
     /// What the coordinator accepts.
     pub limits: CoordinatorLimits,
     /// How QUIC behaves.
@@ -137,6 +156,17 @@ pub struct QueueConfig {
     pub deadline_max: Duration,
     /// How long a session of several queries may take, by prediction.
     pub session_time: Duration,
+}
+
+/// Sessions that are prepared ahead of queries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PoolConfig {
+    /// How many of each model.
+    pub sessions: usize,
+    /// Samples of each.
+    pub batch: u32,
+    /// How long each is kept.
+    pub age: Duration,
 }
 
 /// What the coordinator accepts.
@@ -202,6 +232,7 @@ fn read(check: &mut Check, file: CoordinatorFile, path: &Path) -> Option<Coordin
             "nodes",
             "clients",
             "queue",
+            "pool",
             "limits",
             "transport",
             "log",
@@ -217,6 +248,7 @@ fn read(check: &mut Check, file: CoordinatorFile, path: &Path) -> Option<Coordin
     let nodes = check.table("nodes", file.nodes, peer);
     let clients = check.table("clients", file.clients, client_entry);
     let queue = check.section("queue", file.queue, QueueConfig::read);
+    let pool = check.section("pool", file.pool, PoolConfig::read);
     let limits = check.section("limits", file.limits, CoordinatorLimits::read);
     let transport = check.section("transport", file.transport, TransportConfig::read);
     let log = check.section("log", file.log, LogConfig::read);
@@ -252,6 +284,7 @@ fn read(check: &mut Check, file: CoordinatorFile, path: &Path) -> Option<Coordin
         nodes: nodes?.try_into().ok()?,
         clients: clients?,
         queue: queue?,
+        pool: pool?,
         limits: limits?,
         transport: transport?,
         log: log?,
@@ -282,6 +315,20 @@ impl QueueConfig {
             capacity: capacity?,
             deadline_max: Duration::from_millis(deadline?),
             session_time: Duration::from_millis(session?),
+        })
+    }
+}
+
+impl PoolConfig {
+    fn read(check: &mut Check, file: PoolFile) -> Option<PoolConfig> {
+        check.unknown(&file.unknown, &["sessions", "batch", "seconds"]);
+        let sessions = check.count("sessions", file.sessions, named::POOL_SESSIONS);
+        let batch = check.number("batch", file.batch, named::POOL_BATCH);
+        let seconds = check.number("seconds", file.seconds, named::POOL_SECONDS);
+        Some(PoolConfig {
+            sessions: sessions?,
+            batch: u32::try_from(batch?).ok()?,
+            age: Duration::from_secs(seconds?),
         })
     }
 }

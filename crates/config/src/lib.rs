@@ -23,7 +23,9 @@ mod transport;
 pub use address::{Address, MalformedAddress};
 pub use bounds::Bounds;
 pub use client::{ClientConfig, ClientFile, CoordinatorAddress};
-pub use coordinator::{ClientEntry, CoordinatorConfig, CoordinatorFile, CoordinatorLimits, NodeEntry, QueueConfig};
+pub use coordinator::{
+    ClientEntry, CoordinatorConfig, CoordinatorFile, CoordinatorLimits, NodeEntry, PoolConfig, QueueConfig,
+};
 pub use digest::{CertificateDigest, MalformedHex, SealingKeyBytes};
 pub use error::{ConfigError, Fault};
 pub use field::Field;

@@ -98,6 +98,8 @@ pub struct NodeLimitsFile {
     pub frame_bytes: Field<u64>,
     /// Seconds a session may take whatever the client's deadline. Default 120. A stuck session holds its place that long.
     pub session_seconds: Field<u64>,
+    /// Bytes of sessions that the coordinator has prepared ahead of queries. Default 268435456. Less refuses some; 0 refuses all.
+    pub prepared_bytes: Field<u64>,
     #[serde(flatten)]
     unknown: UnknownKeys,
 }
@@ -159,6 +161,8 @@ pub struct NodeLimits {
     pub frame_bytes: usize,
     /// The longest a session may take.
     pub session_time: Duration,
+    /// Bytes of sessions that wait for a query.
+    pub prepared_bytes: u64,
 }
 
 impl PeerFile {
@@ -280,6 +284,7 @@ impl NodeLimits {
                 "envelope_bytes",
                 "frame_bytes",
                 "session_seconds",
+                "prepared_bytes",
             ],
         );
         let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as u64);
@@ -295,6 +300,7 @@ impl NodeLimits {
         let envelope_bytes = check.count("envelope_bytes", file.envelope_bytes, named::ENVELOPE_BYTES);
         let frame_bytes = check.count("frame_bytes", file.frame_bytes, named::FRAME_BYTES);
         let session_seconds = check.number("session_seconds", file.session_seconds, named::SESSION_SECONDS);
+        let prepared_bytes = check.number("prepared_bytes", file.prepared_bytes, named::PREPARED_BYTES);
         Some(NodeLimits {
             sessions: sessions?,
             queued_sessions: queued_sessions?,
@@ -304,6 +310,7 @@ impl NodeLimits {
             envelope_bytes: envelope_bytes?,
             frame_bytes: frame_bytes?,
             session_time: Duration::from_secs(session_seconds?),
+            prepared_bytes: prepared_bytes?,
         })
     }
 }

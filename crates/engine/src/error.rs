@@ -111,7 +111,7 @@ pub enum Misbehaviour {
 
 impl EngineError {
     /// The error of a session whose link to `peer` failed in `step`.
-    pub(crate) fn link(peer: PartyId, step: u32, error: LinkError) -> Self {
+    pub fn link(peer: PartyId, step: u32, error: LinkError) -> Self {
         let fault = match error {
             LinkError::Closed => return EngineError::PeerLost { peer, step },
             LinkError::Deadline => return EngineError::Deadline { peer, step },

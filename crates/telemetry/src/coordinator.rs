@@ -8,6 +8,7 @@ use tercet_ids::PartyId;
 use crate::labels::{Label, Outcome, Phase};
 use crate::names::{COUNT_BUCKETS, MODELS_MAX, OTHER_MODEL, PHASE_DURATION, QUERIES, QUERY_DURATION, SESSION_QUERIES};
 use crate::peers::PeerMetrics;
+use crate::pool::PoolMetrics;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
 
@@ -16,6 +17,8 @@ use crate::registry::Registry;
 pub struct CoordinatorMetrics {
     /// What waits and what runs.
     pub queue: QueueMetrics,
+    /// Sessions that are prepared ahead.
+    pub pool: PoolMetrics,
     /// Connections to the nodes.
     pub nodes: PeerMetrics,
     queries: IntCounterVec,
@@ -38,6 +41,7 @@ impl CoordinatorMetrics {
     pub fn new(registry: &Registry, capacity: usize) -> CoordinatorMetrics {
         let metrics = CoordinatorMetrics {
             queue: QueueMetrics::new(registry, capacity),
+            pool: PoolMetrics::new(registry),
             nodes: PeerMetrics::new(registry, &PartyId::ALL),
             queries: registry.counters(QUERIES),
             durations: registry.latencies(QUERY_DURATION),

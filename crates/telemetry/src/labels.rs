@@ -99,6 +99,30 @@ label!(
 );
 
 label!(
+    /// What became of a session that was prepared before its query.
+    PreparedEnd {
+        /// A query came for it.
+        Used => "used",
+        /// No query came in time.
+        Expired => "expired",
+        /// The coordinator has no use for it: the model changed, a party was lost, a query came between, or it is stopping.
+        GivenUp => "given_up",
+        /// It could not be prepared, or not be kept.
+        Failed => "failed",
+    }
+);
+
+label!(
+    /// Whether a query found a prepared session.
+    Pooled {
+        /// It pays the online phase alone.
+        Hit => "hit",
+        /// It was computed from the start.
+        Miss => "miss",
+    }
+);
+
+label!(
     /// What a party does in a session, as far as its cost goes.
     Part {
         /// Makes correction material.

@@ -11,15 +11,17 @@ mod models;
 pub mod names;
 mod node;
 mod peers;
+mod pool;
 pub mod process;
 mod queue;
 mod registry;
 
 pub use coordinator::CoordinatorMetrics;
 pub use endpoint::{MetricsServer, Readiness, TelemetryError, serve};
-pub use labels::{Label, Outcome, Part, Phase, StallCause, Traffic};
+pub use labels::{Label, Outcome, Part, Phase, Pooled, PreparedEnd, StallCause, Traffic};
 pub use models::{ModelMetrics, Models, PlanFacts};
 pub use node::NodeMetrics;
 pub use peers::PeerMetrics;
+pub use pool::{NodePoolMetrics, PoolMetrics, PreparedMetrics};
 pub use queue::QueueMetrics;
 pub use registry::{BuildInfo, Process, Registry};

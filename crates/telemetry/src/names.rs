@@ -42,6 +42,10 @@ pub mod label {
     pub const CAUSE: &str = "cause";
     /// `online` or `dealt`.
     pub const KIND: &str = "kind";
+    /// What became of a prepared session.
+    pub const END: &str = "end";
+    /// `hit` or `miss`.
+    pub const POOL: &str = "pool";
     /// Version of the program.
     pub const VERSION: &str = "version";
     /// Version of the messages between programs.
@@ -139,6 +143,42 @@ pub const QUEUE_DEPTH: Metric = gauge("tercet_queue_depth", &[], "Sessions or qu
 pub const QUEUE_CAPACITY: Metric = gauge("tercet_queue_capacity", &[], "Sessions or queries that may wait.");
 /// Work under way.
 pub const ACTIVE: Metric = gauge("tercet_sessions_active", &[], "Sessions under way.");
+/// Sessions prepared.
+pub const PREPARED: Metric = counter(
+    "tercet_prepared_total",
+    &[],
+    "Sessions that were prepared before their query.",
+);
+/// What became of them.
+pub const PREPARED_ENDED: Metric = counter(
+    "tercet_prepared_ended_total",
+    &[label::END],
+    "Sessions to prepare that ended: used by a query, or discarded and why. Each once.",
+);
+/// Those that wait.
+pub const PREPARED_WAITING: Metric = gauge(
+    "tercet_prepared_sessions",
+    &[],
+    "Sessions that are prepared or being prepared, and wait for a query.",
+);
+/// Memory of those that wait.
+pub const PREPARED_BYTES: Metric = gauge(
+    "tercet_prepared_bytes",
+    &[],
+    "Memory set aside for sessions that wait for a query.",
+);
+/// How many are wanted.
+pub const PREPARED_TARGET: Metric = gauge(
+    "tercet_prepared_target",
+    &[],
+    "Sessions that the coordinator wants to be prepared, of all models.",
+);
+/// Queries by whether the pool served them.
+pub const POOL_QUERIES: Metric = counter(
+    "tercet_pool_queries_total",
+    &[label::POOL],
+    "Queries by whether they found a prepared session, while the pool is on.",
+);
 /// Connection state.
 pub const PEER_UP: Metric = gauge(
     "tercet_peer_up",
@@ -226,6 +266,12 @@ pub const ALL: &[Metric] = &[
     QUEUE_DEPTH,
     QUEUE_CAPACITY,
     ACTIVE,
+    PREPARED,
+    PREPARED_ENDED,
+    PREPARED_WAITING,
+    PREPARED_BYTES,
+    PREPARED_TARGET,
+    POOL_QUERIES,
     PEER_UP,
     PEER_ROUND_TRIP,
     PEER_STALLS,

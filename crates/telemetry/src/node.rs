@@ -5,6 +5,7 @@ use crate::labels::{Label, Traffic};
 use crate::models::Models;
 use crate::names::{RECEIVED_BYTES, SENT_BYTES};
 use crate::peers::PeerMetrics;
+use crate::pool::NodePoolMetrics;
 use crate::queue::QueueMetrics;
 use crate::registry::Registry;
 
@@ -13,6 +14,8 @@ use crate::registry::Registry;
 pub struct NodeMetrics {
     /// What waits and what runs.
     pub queue: QueueMetrics,
+    /// Sessions that wait for a query.
+    pub pool: NodePoolMetrics,
     /// Connections to the other parties.
     pub peers: PeerMetrics,
     /// Sessions by model.
@@ -40,6 +43,7 @@ impl NodeMetrics {
         };
         NodeMetrics {
             queue: QueueMetrics::new(registry, capacity),
+            pool: NodePoolMetrics::new(registry),
             peers: PeerMetrics::new(registry, &party.peers()),
             models: Models::new(registry),
             sent: by_peer_and_kind(SENT_BYTES),

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 use tercet_ids::PartyId;
 use tercet_telemetry::names::{self, Kind, Metric, label};
-use tercet_telemetry::{Label, Outcome, Part, Phase, Traffic};
+use tercet_telemetry::{Label, Outcome, Part, Phase, Pooled, PreparedEnd, Traffic};
 
 const DATA_SOURCE: &str = "tercet-prometheus";
 
@@ -134,6 +134,8 @@ fn every_value_a_query_selects_by_exists() {
         .chain(values::<Phase>())
         .chain(values::<Traffic>())
         .chain(values::<Part>())
+        .chain(values::<Pooled>())
+        .chain(values::<PreparedEnd>())
         .chain(parties)
         .collect();
     for (file, dashboard) in dashboards() {

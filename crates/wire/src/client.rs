@@ -116,6 +116,19 @@ pub struct Status {
     pub queued: u32,
     /// Queries the parties work on.
     pub running: u32,
+    /// The pool, by model in the order of names; empty where it is off.
+    pub prepared: Vec<PreparedSessions>,
+}
+
+/// Sessions of a model that wait for a query.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct PreparedSessions {
+    /// The model.
+    pub model: ModelName,
+    /// How many are prepared.
+    pub ready: u32,
+    /// How many there should be.
+    pub target: u32,
 }
 
 /// How one node is, as the coordinator sees it.

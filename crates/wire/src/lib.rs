@@ -15,14 +15,14 @@ mod opaque;
 mod peer;
 mod report;
 
-pub use client::{Answer, ClientReply, ClientRequest, Deploy, Described, Infer, NodeStatus, Status};
+pub use client::{Answer, ClientReply, ClientRequest, Deploy, Described, Infer, NodeStatus, PreparedSessions, Status};
 pub use codec::{Message, PROTOCOL_VERSION, WireError, decode, encode};
 pub use failure::{Failure, Fault, Phase};
 pub use limits::{
     CONTROL_MESSAGE_BYTES_MAX, MODEL_NAME_BYTES_MAX, MODELS_MAX, QUERIES_MAX, QUERY_BYTES_MAX, SENTENCE_BYTES_MAX,
 };
 pub use model::{MalformedName, Model, ModelName};
-pub use node::{Done, LinkStatus, Load, NodeReply, NodeRequest, NodeState, Offer, Pong, QueryPart, Run};
+pub use node::{Done, LinkStatus, Load, NodeReply, NodeRequest, NodeState, Offer, Pong, Prepare, QueryPart, Run};
 pub use opaque::Opaque;
 pub use peer::{Binding, Hello, Standing};
 pub use report::{PartyReport, Report};

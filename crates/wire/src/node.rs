@@ -29,13 +29,16 @@ pub enum NodeRequest {
         /// The deployment that was loaded.
         deployment: QueryId,
     },
-    /// Compute one session.
+    /// Compute one session. On the stream of a [`NodeRequest::Prepare`] that was answered: that session, on the one query it is for.
     Run(Run),
     /// Stop a session; its `Run` is answered with a failure. No error if there is no such session.
     Cancel {
         /// Which.
         session: SessionId,
     },
+    /// Begin one session without a query. The stream stays open after the reply: the session's `Run` comes on it, once; a stream that is
+    /// given up discards the session.
+    Prepare(Prepare),
 }
 
 impl Message for NodeRequest {
@@ -75,6 +78,30 @@ pub struct Run {
     pub deadline_ms: u64,
     /// At least one and at most [`crate::QUERIES_MAX`], in an order that is the same at all parties.
     pub queries: Vec<QueryPart>,
+}
+
+impl Run {
+    /// Samples of all queries.
+    pub fn samples(&self) -> u32 {
+        self.queries.iter().fold(0, |sum, part| sum.saturating_add(part.batch))
+    }
+}
+
+/// A session to begin before there is a query for it.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Prepare {
+    /// Drawn by the coordinator; a node refuses one it has seen.
+    pub session: SessionId,
+    /// The model; its digest and deployment must be the ones the node serves.
+    pub model: Model,
+    /// Samples of the query to come.
+    pub batch: u32,
+    /// Who deals and who evaluates.
+    pub roles: Roles,
+    /// Milliseconds left to prepare it.
+    pub deadline_ms: u64,
+    /// Milliseconds it is kept; then the node discards it.
+    pub keep_ms: u64,
 }
 
 /// A party's part of a query.
@@ -117,6 +144,11 @@ pub enum NodeReply {
     Cancelled,
     /// To any request.
     Failed(Failure),
+    /// To `Prepare`: everything is done that needs no query.
+    Prepared {
+        /// Memory the session takes while it waits, as the plan estimates it.
+        bytes: u64,
+    },
 }
 
 impl Message for NodeReply {

@@ -19,8 +19,10 @@ pub struct Hello {
     pub deployment: QueryId,
     /// Who deals and who evaluates.
     pub roles: Roles,
-    /// The queries, in the order of the run.
+    /// The queries, in the order of the run; none in a session that is prepared.
     pub queries: Vec<Standing>,
+    /// Samples of a session that is prepared before it has a query. Its bindings are compared when the query comes.
+    pub prepared: Option<u32>,
     /// The sender's contribution to the freshness of the session keys.
     pub nonce: Nonce,
 }

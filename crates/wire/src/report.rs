@@ -49,6 +49,8 @@ pub struct Report {
     pub queue: Duration,
     /// From the arrival of the request at the coordinator to the last party's result.
     pub total: Duration,
+    /// Whether the session was prepared before the query came: what it took to deal and to prepare was not waited for then.
+    pub is_prepared: bool,
 }
 
 impl Report {

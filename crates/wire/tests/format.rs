@@ -6,8 +6,8 @@ use proptest::prelude::*;
 use tercet_ids::{Nonce, PartyId, PlanDigest, QueryId, Roles, SessionId};
 use tercet_wire::{
     Answer, Binding, CONTROL_MESSAGE_BYTES_MAX, ClientReply, ClientRequest, Deploy, Done, Failure, Fault, Hello, Infer,
-    Message, Model, ModelName, NodeReply, NodeRequest, Opaque, PROTOCOL_VERSION, PartyReport, Phase, QUERIES_MAX,
-    QUERY_BYTES_MAX, QueryPart, Report, Run, SENTENCE_BYTES_MAX, Standing, WireError, decode, encode,
+    Message, Model, ModelName, NodeReply, NodeRequest, Opaque, PROTOCOL_VERSION, PartyReport, Phase, Prepare,
+    QUERIES_MAX, QUERY_BYTES_MAX, QueryPart, Report, Run, SENTENCE_BYTES_MAX, Standing, WireError, decode, encode,
 };
 
 fn name() -> ModelName {
@@ -51,6 +51,17 @@ fn run() -> NodeRequest {
     })
 }
 
+fn prepare() -> NodeRequest {
+    NodeRequest::Prepare(Prepare {
+        session: SessionId([5; 16]),
+        model: model(),
+        batch: 4,
+        roles: roles(),
+        deadline_ms: 9_999,
+        keep_ms: 600_000,
+    })
+}
+
 fn hello() -> Hello {
     Hello {
         session: SessionId([5; 16]),
@@ -69,6 +80,7 @@ fn hello() -> Hello {
                 binding: None,
             },
         ],
+        prepared: None,
         nonce: Nonce([0x4e; 32]),
     }
 }
@@ -86,6 +98,7 @@ fn answer() -> ClientReply {
             }; 3],
             queue: Duration::from_micros(2),
             total: Duration::from_millis(12),
+            is_prepared: false,
         },
     }))
 }
@@ -138,9 +151,19 @@ fn the_format_is_pinned() {
         ),
     );
     golden(
+        encode(&prepare()),
+        &format!(
+            "0100_07_{}_05_6c656e6574_{}_{}_04_02_00_01_8f4e_c0cf24",
+            "05".repeat(16),
+            "d1".repeat(32),
+            "de".repeat(16)
+        ),
+    );
+    golden(encode(&NodeReply::Prepared { bytes: 300 }), "0100_08_ac02");
+    golden(
         encode(&hello()),
         &format!(
-            "0100_{}_{}_{}_02_00_01_02_{}_01_01_{}_{}_ac02_00_{}",
+            "0100_{}_{}_{}_02_00_01_02_{}_01_01_{}_{}_ac02_00_00_{}",
             "05".repeat(16),
             "d1".repeat(32),
             "de".repeat(16),
@@ -194,6 +217,7 @@ fn messages_come_back_whole_or_not_at_all() {
     }));
     comes_back(answer());
     comes_back(run());
+    comes_back(prepare());
     comes_back(hello());
     comes_back(failure());
     comes_back(done());

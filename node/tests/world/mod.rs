@@ -20,7 +20,7 @@ use tercet_sharing::{
     open, seal,
 };
 use tercet_wire::{
-    Done, Failure, Load, Model, NodeReply, NodeRequest, NodeState, Pong, QueryPart, Run, decode, encode,
+    Done, Failure, Load, Model, NodeReply, NodeRequest, NodeState, Pong, Prepare, QueryPart, Run, decode, encode,
 };
 use tokio::time::sleep;
 
@@ -69,6 +69,14 @@ pub const ENVELOPE_BYTES_MAX: usize = 8 << 20;
 
 pub const SESSIONS_MAX: usize = 4;
 
+pub const PREPARED_BYTES_MAX: u64 = 1 << 20;
+
+/// A session that waits at all three parties, on the streams that its run has to come on.
+pub struct Waiting {
+    pub order: Prepare,
+    pub streams: [Stream; 3],
+}
+
 fn limits() -> NodeLimits {
     NodeLimits {
         sessions: SESSIONS_MAX,
@@ -79,6 +87,7 @@ fn limits() -> NodeLimits {
         envelope_bytes: ENVELOPE_BYTES_MAX,
         frame_bytes: 1 << 20,
         session_time: Duration::from_secs(10),
+        prepared_bytes: PREPARED_BYTES_MAX,
     }
 }
 
@@ -174,6 +183,40 @@ impl World {
             .expect("sent");
         stream.writer.finish();
         stream
+    }
+
+    /// Has all three parties prepare a session.
+    pub async fn prepare_session(&mut self, model: &Model, batch: u32, roles: Roles, keep: Duration) -> Waiting {
+        let order = Prepare {
+            session: SessionId(self.rng.random()),
+            model: model.clone(),
+            batch,
+            roles,
+            deadline_ms: 5_000,
+            keep_ms: keep.as_millis() as u64,
+        };
+        let (streams, replies) = self.order(&order).await;
+        for reply in replies {
+            assert!(matches!(reply, NodeReply::Prepared { .. }), "{reply:?}");
+        }
+        Waiting { order, streams }
+    }
+
+    /// Tells all three parties to prepare a session, and hears what they say.
+    pub async fn order(&self, order: &Prepare) -> ([Stream; 3], [NodeReply; 3]) {
+        let mut streams = vec![];
+        for control in &self.controls {
+            let mut stream = control.open_stream().await.expect("connected");
+            let message = encode(&NodeRequest::Prepare(order.clone()));
+            stream.writer.write_message(message, usize::MAX).await.expect("sent");
+            streams.push(stream);
+        }
+        let mut replies = vec![];
+        for stream in &mut streams {
+            replies.push(hear(stream).await);
+        }
+        let three = "three of them";
+        (streams.try_into().expect(three), replies.try_into().expect(three))
     }
 
     pub async fn ask(&self, party: PartyId, request: &NodeRequest) -> NodeReply {
@@ -291,6 +334,23 @@ impl World {
     }
 }
 
+impl Waiting {
+    /// Gives each party its part of the query.
+    pub async fn run(&mut self, runs: [Run; 3]) -> [NodeReply; 3] {
+        for (stream, mut run) in self.streams.iter_mut().zip(runs) {
+            run.session = self.order.session;
+            let message = encode(&NodeRequest::Run(run));
+            // A party that has discarded it does not read any more; what it says is heard below.
+            let _ = stream.writer.write_message(message, usize::MAX).await;
+        }
+        let mut replies = vec![];
+        for stream in &mut self.streams {
+            replies.push(hear(stream).await);
+        }
+        replies.try_into().expect("three of them")
+    }
+}
+
 impl Prepared {
     /// The revealed values behind the parties' replies, after checking that both evaluators say the same.
     pub fn reveal(&self, replies: &[NodeReply; 3]) -> Vec<Vec<i64>> {
@@ -353,6 +413,10 @@ pub fn expect_failure(reply: &NodeReply) -> &Failure {
 }
 
 pub async fn reply(mut stream: Stream) -> NodeReply {
+    hear(&mut stream).await
+}
+
+async fn hear(stream: &mut Stream) -> NodeReply {
     let bytes = stream.reader.read_message(1 << 24).await.expect("answered");
     decode(&bytes).expect("a reply")
 }
