@@ -162,6 +162,9 @@ pub struct BenchArguments {
     /// Queries in flight at any time.
     #[arg(long, value_name = "C", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=1024))]
     pub concurrency: u32,
+    /// Prepare sessions ahead, and wait for one before each query: it then pays the online phase alone.
+    #[arg(long)]
+    pub pool: bool,
     /// Seconds to measure, after warming up. Slow models take longer: a few queries are measured in any case.
     #[arg(long, value_name = "S", default_value = "3", value_parser = clap::value_parser!(u32).range(1..=3600))]
     pub seconds: u32,

@@ -53,6 +53,8 @@ pub struct Cost {
     pub online_bytes: OnlineBytes,
     /// From the dealer.
     pub dealt_bytes: u64,
+    /// Whether its sessions were prepared before it came; their dealing and preparing is then not part of its time.
+    pub is_prepared: bool,
     /// How long it took.
     pub times: Times,
 }
@@ -111,12 +113,13 @@ impl Connection {
     }
 
     /// Asks the same query again and again, `concurrency` of them at any time, as long as `more` wants another one; it sees the costs of those
-    /// that are answered. Gives the costs in the order of the answers, and the last answer's outputs.
+    /// that are answered. With `pooled` each waits for a prepared session first, outside of its time. Gives the costs in the order of the answers, and the last answer's outputs.
     pub fn ask_side_by_side(
         &self,
         model: &Served,
         arrays: &[Array],
         concurrency: usize,
+        pooled: bool,
         mut more: impl FnMut(&[Cost]) -> bool,
     ) -> Result<(Vec<Cost>, Vec<Array>), Failure> {
         let arrays: Arc<[Array]> = arrays.into();
@@ -128,7 +131,12 @@ impl Connection {
                     let (client, description, arrays) =
                         (self.client.clone(), model.description.clone(), arrays.clone());
                     let deadline = self.deadline;
-                    asked.spawn(async move { ask(&client, &description, &arrays, deadline).await });
+                    asked.spawn(async move {
+                        if pooled {
+                            wait_for_prepared(&client, &description, deadline).await?;
+                        }
+                        ask(&client, &description, &arrays, deadline).await
+                    });
                 }
                 let Some(answered) = asked.join_next().await else {
                     return Ok::<_, Failure>(());
@@ -154,6 +162,24 @@ impl Served {
     }
 }
 
+/// How often it is looked whether a session is prepared.
+const PREPARED_CHECK_TIME: Duration = Duration::from_millis(2);
+
+/// Waits until a session of the model is prepared.
+async fn wait_for_prepared(client: &Client, description: &Description, patience: Duration) -> Result<(), Failure> {
+    let start = Instant::now();
+    while start.elapsed() < patience {
+        let prepared = client.status().await.map_err(failure)?.prepared;
+        let of_model = prepared.iter().find(|of| of.model == *description.name());
+        if of_model.is_some_and(|of| of.ready > 0) {
+            return Ok(());
+        }
+        tokio::time::sleep(PREPARED_CHECK_TIME).await;
+    }
+    let reason = "no session is prepared within the deadline; see the logs of coordinator and nodes for the reason";
+    Err(Failure::machine(reason))
+}
+
 async fn ask(
     client: &Client,
     description: &Description,
@@ -176,6 +202,7 @@ fn collect(plan: &Plan, answers: Vec<Answer>, start: Instant) -> Result<Answered
     let mut online_bytes = OnlineBytes::default();
     let mut dealt_bytes = 0;
     let mut times = Times::default();
+    let is_prepared = answers.iter().all(|answer| answer.report.is_prepared);
     let mut last = None;
     let mut parts = Vec::with_capacity(sessions);
     for answer in answers {
@@ -208,6 +235,7 @@ fn collect(plan: &Plan, answers: Vec<Answer>, start: Instant) -> Result<Answered
         rounds,
         online_bytes,
         dealt_bytes,
+        is_prepared,
         times,
     };
     Ok(Answered { outputs, seen, cost })

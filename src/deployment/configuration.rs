@@ -13,6 +13,12 @@ use crate::exit::Failure;
 /// Large packets: loopback carries them, and they more than double the throughput.
 const LOOPBACK_TRANSPORT: &str = "[transport]\nmtu = 6500\n";
 
+/// Sessions that wait for queries where some are prepared at all: one for the next query, and one that is prepared meanwhile.
+const POOL_SESSIONS: u32 = 2;
+
+/// What they may take at each node: room for two of the largest models'.
+const PREPARED_BYTES: u64 = 8 << 30;
+
 /// How long the client waits for an answer: as long as a session may take.
 const DEADLINE_MS: u32 = 120_000;
 
@@ -47,7 +53,7 @@ impl Layout {
         for party in PartyId::ALL {
             layout.write(party.name(), &layout.node_text(party, settings))?;
         }
-        layout.write("coordinator", &layout.coordinator_text())?;
+        layout.write("coordinator", &layout.coordinator_text(settings))?;
         layout.write("client", &layout.client_text())?;
         Ok(layout)
     }
@@ -94,9 +100,15 @@ impl Layout {
 
     fn node_text(&self, party: PartyId, settings: &Settings) -> String {
         let i = party.index();
-        let limits = settings
-            .threads
-            .map(|threads| format!("[limits]\nthreads = {threads}\n\n"));
+        let threads = settings.threads.map(|threads| format!("threads = {threads}\n"));
+        let prepared = settings
+            .pool_batch
+            .map(|_| format!("prepared_bytes = {PREPARED_BYTES}\n"));
+        let limits = format!(
+            "[limits]\n{}{}\n",
+            threads.unwrap_or_default(),
+            prepared.unwrap_or_default()
+        );
         let peers: String = party
             .peers()
             .map(|peer| self.address_section("peers", party.name(), peer))
@@ -110,22 +122,26 @@ impl Layout {
             self.listen[i],
             self.metrics[i],
             self.coordinator.certificate_sha256,
-            limits.unwrap_or_default(),
+            limits,
             self.transport()
         )
     }
 
-    fn coordinator_text(&self) -> String {
+    fn coordinator_text(&self, settings: &Settings) -> String {
+        let pool = settings
+            .pool_batch
+            .map(|batch| format!("[pool]\nsessions = {POOL_SESSIONS}\nbatch = {batch}\n\n"));
         let nodes: String = PartyId::ALL
             .map(|party| self.address_section("nodes", COORDINATOR, party))
             .concat();
         format!(
             "listen = \"{}\"\nmetrics_listen = \"{}\"\n\n\
              [identity]\ncertificate = \"keys/coordinator/identity.crt\"\nprivate_key = \"keys/coordinator/identity.key\"\n\n\
-             {nodes}[clients.client]\ncertificate_sha256 = \"{}\"\ndeploy = true\n\n{}",
+             {nodes}[clients.client]\ncertificate_sha256 = \"{}\"\ndeploy = true\n\n{}{}",
             self.listen[3],
             self.metrics[3],
             self.client.certificate_sha256,
+            pool.unwrap_or_default(),
             self.transport()
         )
     }
@@ -185,6 +201,7 @@ mod tests {
         let settings = Settings {
             threads: Some(3),
             path: None,
+            pool_batch: Some(4),
         };
         let layout = Layout::make(directory.path(), &settings).unwrap();
         for party in PartyId::ALL {
@@ -192,10 +209,9 @@ mod tests {
             config.check_files().unwrap();
             assert_eq!((config.party, config.limits.threads), (party, 3));
         }
-        CoordinatorConfig::load(&layout.config("coordinator"))
-            .unwrap()
-            .check_files()
-            .unwrap();
+        let coordinator = CoordinatorConfig::load(&layout.config("coordinator")).unwrap();
+        coordinator.check_files().unwrap();
+        assert_eq!((coordinator.pool.sessions, coordinator.pool.batch), (2, 4));
         ClientConfig::load(&layout.config("client"))
             .unwrap()
             .check_files()

@@ -41,6 +41,8 @@ pub struct Settings {
     pub threads: Option<u32>,
     /// The network between its hosts, emulated; this machine's own if there is none.
     pub path: Option<tercet_relay::Path>,
+    /// Samples of the queries that sessions are prepared for ahead; none are if there is none.
+    pub pool_batch: Option<u32>,
 }
 
 /// A running deployment; its processes end when this is dropped.

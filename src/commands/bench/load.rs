@@ -49,6 +49,7 @@ mod tests {
             rounds: 1,
             online_bytes: OnlineBytes::default(),
             dealt_bytes: 0,
+            is_prepared: false,
             times: Times {
                 total: Duration::from_millis(total),
                 ..Times::default()

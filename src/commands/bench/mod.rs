@@ -52,6 +52,7 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
             None => available_parallelism().map_err(Failure::machine)?.get(),
         },
         concurrency: arguments.concurrency as usize,
+        pool: arguments.pool,
         path: (arguments.rtt.is_some() || arguments.bandwidth.is_some()).then(|| Path {
             round_trip: arguments.rtt.map_or(Duration::ZERO, |rtt| rtt.0),
             bits_per_second: arguments.bandwidth.map(|rate| (rate.bytes_per_second * 8.0) as u64),
@@ -109,6 +110,7 @@ fn privately(
     let settings = Settings {
         threads: Some(u32::try_from(setting.threads).unwrap_or(u32::MAX)),
         path: setting.path,
+        pool_batch: setting.pool.then(|| u32::try_from(setting.batch).unwrap_or(u32::MAX)),
     };
     let mut local = Local::start(name, compiled, &settings)?;
     let _progress = Progress::start(format!("measuring {name}"));
@@ -116,7 +118,7 @@ fn privately(
     let ask = |more: &mut dyn FnMut(&[Cost]) -> bool| {
         local
             .connection
-            .ask_side_by_side(&local.served, inputs, concurrency, more)
+            .ask_side_by_side(&local.served, inputs, concurrency, setting.pool, more)
     };
     let (warm_up, _) = ask(&mut load::until_steady(concurrency))?;
     let before = Usage::of(&local.deployment);

@@ -28,6 +28,8 @@ pub struct Setting {
     pub threads: usize,
     /// Queries in flight at any time.
     pub concurrency: usize,
+    /// Whether each query waits for a prepared session before it is asked.
+    pub pool: bool,
     /// The emulated network.
     #[serde(skip)]
     pub path: Option<Path>,
@@ -62,6 +64,8 @@ pub struct BenchReport {
     warm_up_queries: usize,
     /// Measured queries.
     queries: usize,
+    /// Of them those that found their sessions prepared. What it takes to prepare is in the CPU time and the throughput, and in no latency.
+    prepared_queries: usize,
     /// Sessions of a query.
     sessions: usize,
     /// How often each party dealt.
@@ -163,6 +167,7 @@ impl BenchReport {
             }),
             warm_up_queries: measured.warm_up_queries,
             queries: costs.len(),
+            prepared_queries: costs.iter().filter(|cost| cost.is_prepared).count(),
             sessions: last.sessions,
             rounds: last.rounds,
             online_bytes: last.online_bytes,
@@ -246,6 +251,11 @@ impl Report for BenchReport {
                 self.queries_per_second, self.samples_per_second
             ),
         ];
+        lines.extend(
+            self.setting
+                .pool
+                .then(|| format!("{} queries found their sessions prepared", self.prepared_queries)),
+        );
         lines.extend(self.network.as_ref().map(|network| {
             let rate = network
                 .bandwidth_mbit
