@@ -163,12 +163,13 @@ pub struct Local {
 impl Local {
     /// Starts three nodes and a coordinator.
     pub fn start() -> Local {
+        Local::start_with(&Settings::default())
+    }
+
+    /// The same with other settings than a user's without wishes.
+    pub fn start_with(settings: &Settings) -> Local {
         let directory = tempfile::tempdir().expect("a temporary directory");
-        let started = Deployment::start_program(
-            Path::new(PROGRAM),
-            &directory.path().join("deployment"),
-            &Settings::default(),
-        );
+        let started = Deployment::start_program(Path::new(PROGRAM), &directory.path().join("deployment"), settings);
         Local {
             deployment: started.unwrap_or_else(|failure| panic!("{failure}")),
             _directory: directory,

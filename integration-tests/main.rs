@@ -10,5 +10,6 @@ mod harness;
 mod identities;
 mod metrics;
 mod misbehaviour;
+mod pool;
 mod prometheus;
 mod quic;
