@@ -7,14 +7,19 @@ use crate::harness::{first_samples, model, model_file, samples, tercet};
 /// The largest error of an answer over the 64-bit ring.
 const ERROR_MAX: f64 = 1e-2;
 
-/// Checks a model on all its samples: over the 64-bit ring within [`ERROR_MAX`], and over the ring that is chosen with every label right.
+/// Checks a model on all its samples with the protocols that are chosen by default.
 fn agrees(folder: &str) {
-    let wide = verify(folder, "64");
+    agrees_with(folder, "auto");
+}
+
+/// Over the 64-bit ring within [`ERROR_MAX`], and over the ring that is chosen with every label right.
+fn agrees_with(folder: &str, prefer: &str) {
+    let wide = verify(folder, "64", prefer);
     assert_eq!(wide["ring_bits"], 64);
     assert_eq!(wide["argmax_agreement"], 1.0, "{folder}");
     let error = wide["max_abs_error"].as_f64().expect("a number");
     assert!(error < ERROR_MAX, "{folder}: {error}");
-    let chosen = verify(folder, "auto");
+    let chosen = verify(folder, "auto", prefer);
     assert_eq!(chosen["argmax_agreement"], 1.0, "{folder}");
     // What the parties compute is what the integer oracle computes, but for the last digits of what is revealed.
     for report in [wide, chosen] {
@@ -22,7 +27,7 @@ fn agrees(folder: &str) {
     }
 }
 
-fn verify(folder: &str, ring: &str) -> Value {
+fn verify(folder: &str, ring: &str, prefer: &str) -> Value {
     let (onnx, input, expected) = (model(folder), samples(folder), model_file(folder, "output_0.npy"));
     // The bound on errors is this test's, not the command's.
     let verified = tercet(&[
@@ -34,6 +39,8 @@ fn verify(folder: &str, ring: &str) -> Value {
         &expected,
         "--ring",
         ring,
+        "--prefer",
+        prefer,
         "--tolerance",
         "1000",
         "--format",
@@ -42,6 +49,14 @@ fn verify(folder: &str, ring: &str) -> Value {
     let report = verified.json();
     assert_eq!(report["reference"], "expected");
     report
+}
+
+#[test]
+fn few_rounds_and_few_bytes() {
+    for prefer in ["latency", "traffic"] {
+        agrees_with("breast_cancer_mlp", prefer);
+        agrees_with("mnist_lenet", prefer);
+    }
 }
 
 #[test]

@@ -84,6 +84,23 @@ pub struct CompileSettings {
     /// Bits of safety above the largest value the calibration samples show.
     #[arg(long, value_name = "BITS", value_parser = clap::value_parser!(u8).range(0..=16))]
     pub margin_bits: Option<u8>,
+    /// What the protocols of each layer are chosen for: the shortest predicted time, the fewest rounds, or the fewest bytes.
+    #[arg(long, value_enum, default_value = "auto")]
+    pub prefer: Prefer,
+    /// Choose protocols as if what is dealt were always there before a query, as with a pool of prepared sessions.
+    #[arg(long)]
+    pub expect_pool: bool,
+}
+
+/// What protocols are chosen for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum Prefer {
+    /// The shortest predicted time on the network between the parties.
+    Auto,
+    /// The fewest rounds.
+    Latency,
+    /// The fewest bytes, online and dealt together.
+    Traffic,
 }
 
 /// Bits of the ring.
@@ -205,6 +222,12 @@ pub struct DeployArguments {
     /// The name to serve the model under. Default: the file's name.
     #[arg(long, value_name = "NAME")]
     pub name: Option<String>,
+    /// Round-trip time between the parties, which protocols are chosen for. Default: what the nodes measure.
+    #[arg(long, value_name = "TIME")]
+    pub rtt: Option<RoundTrip>,
+    /// Bandwidth between the parties, which protocols are chosen for.
+    #[arg(long, value_name = "RATE", default_value = "1Gbit")]
+    pub bandwidth: Bandwidth,
 }
 
 /// `tercet plan`
@@ -216,10 +239,10 @@ pub struct PlanArguments {
     /// Samples of one query.
     #[arg(long, value_name = "N", default_value = "1", value_parser = clap::value_parser!(u32).range(1..=65_536))]
     pub batch: u32,
-    /// Round-trip time between the parties, for the predicted latency.
+    /// Round-trip time between the parties, which protocols are chosen and the latency is predicted for.
     #[arg(long, value_name = "TIME", default_value = "1ms")]
     pub rtt: RoundTrip,
-    /// Bandwidth between the parties, for the predicted latency.
+    /// Bandwidth between the parties, which protocols are chosen and the latency is predicted for.
     #[arg(long, value_name = "RATE", default_value = "1Gbit")]
     pub bandwidth: Bandwidth,
 }

@@ -1,9 +1,12 @@
 //! From a model file and the options of the command line to a plan.
 
-use tercet_import::{Compiled, ImportError, Model, Options, RingChoice};
-use tercet_plan::Array;
+use std::time::Duration;
 
-use crate::arguments::{CompileArguments, CompileSettings, Reveal, Ring};
+use tercet_import::{Compiled, ImportError, Model, Options, Preference, RingChoice};
+use tercet_plan::cost::Network;
+use tercet_plan::{Array, Plan};
+
+use crate::arguments::{CompileArguments, CompileSettings, Prefer, Reveal, Ring};
 use crate::exit::{ExitCode, Failure};
 use crate::files::{self, CALIBRATION};
 use crate::progress::Progress;
@@ -54,6 +57,25 @@ pub fn compile(
         margin_bits: settings.margin_bits,
     };
     tercet_import::compile(model, &options).map_err(failure)
+}
+
+/// The network between processes on one machine.
+pub const ONE_MACHINE: Network = Network {
+    round_trip: Duration::from_micros(60),
+    bytes_per_second: 1e9,
+};
+
+/// Gives each step of a plan the protocol that the command line prefers for queries of `batch` samples.
+pub fn choose_protocols(plan: &mut Plan, settings: &CompileSettings, network: Network, batch: u32) {
+    let preference = match settings.prefer {
+        Prefer::Latency => Preference::Latency,
+        Prefer::Traffic => Preference::Traffic,
+        Prefer::Auto => Preference::Time {
+            network,
+            is_dealt_before: settings.expect_pool,
+        },
+    };
+    tercet_import::choose_variants(plan, batch, preference);
 }
 
 /// The name of a model whose file is `NAME.onnx`, or `NAME/model.onnx`.

@@ -93,6 +93,14 @@ impl Connection {
         })
     }
 
+    /// The shortest round-trip between two nodes, as they last measured it; sessions run their rounds between such a pair.
+    pub fn round_trip(&self) -> Result<Option<Duration>, Failure> {
+        let status = self.runtime.block_on(self.client.status()).map_err(failure)?;
+        let links = status.nodes.iter().flat_map(|node| &node.links);
+        let shortest = links.filter_map(|link| link.round_trip_us).min();
+        Ok(shortest.map(|microseconds| Duration::from_micros(microseconds.into())))
+    }
+
     /// Shares a model with the three parties; gives the plan's digest.
     pub fn deploy(&self, name: &str, plan: &Plan, parameters: &Parameters) -> Result<PlanDigest, Failure> {
         self.runtime

@@ -2,6 +2,7 @@
 
 use serde::Serialize;
 use tercet_config::ClientConfig;
+use tercet_plan::cost::Network;
 
 use crate::arguments::DeployArguments;
 use crate::compile;
@@ -27,9 +28,18 @@ pub fn run(arguments: &DeployArguments) -> Result<DeployReport, Failure> {
         .clone()
         .unwrap_or_else(|| compile::name(&arguments.compile));
     let model = compile::read(&arguments.compile)?;
-    let compiled = compile::compile(&model, &name, &arguments.compile.settings, None)?;
+    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, None)?;
+    let connection = Connection::open(&config)?;
+    let network = Network {
+        round_trip: match arguments.rtt {
+            Some(rtt) => rtt.0,
+            None => connection.round_trip()?.unwrap_or(compile::ONE_MACHINE.round_trip),
+        },
+        bytes_per_second: arguments.bandwidth.bytes_per_second,
+    };
+    compile::choose_protocols(&mut compiled.plan, &arguments.compile.settings, network, 1);
     let _progress = Progress::start(format!("sharing {name} with the three parties"));
-    let digest = Connection::open(&config)?.deploy(&name, &compiled.plan, &compiled.parameters)?;
+    let digest = connection.deploy(&name, &compiled.plan, &compiled.parameters)?;
     Ok(DeployReport {
         model: name,
         digest: digest.to_string(),

@@ -1,8 +1,9 @@
 //! `tercet plan`
 
 use serde::Serialize;
+use tercet_import::{Preference, choose_variants};
 use tercet_plan::cost::{Network, StepCost};
-use tercet_plan::{Bound, Origin, Plan, Step};
+use tercet_plan::{Bound, Origin, Plan, Step, Variant};
 
 use crate::arguments::PlanArguments;
 use crate::compile;
@@ -29,6 +30,8 @@ pub struct PlanReport {
     multiply_adds: u64,
     memory_bytes: MemoryReport,
     predicted: PredictionReport,
+    /// What the plan would take with other preferences.
+    alternatives: Vec<AlternativeReport>,
 }
 
 #[derive(Serialize)]
@@ -45,6 +48,8 @@ struct PortReport {
 struct LayerReport {
     source: String,
     operation: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    variant: Option<&'static str>,
     shape: Vec<u32>,
     fraction_bits: u8,
     bound_bits: u8,
@@ -69,25 +74,37 @@ struct PredictionReport {
     rounds_ms: f64,
     online_ms: f64,
     dealing_ms: f64,
+    pooled_ms: f64,
+}
+
+#[derive(Serialize)]
+struct AlternativeReport {
+    prefer: &'static str,
+    rounds: u32,
+    online_bytes: OnlineBytes,
+    dealt_bytes: u64,
+    online_ms: f64,
+    pooled_ms: f64,
 }
 
 /// Compiles a model and computes its cost.
 pub fn run(arguments: &PlanArguments) -> Result<PlanReport, Failure> {
     let name = compile::name(&arguments.compile);
     let model = compile::read(&arguments.compile)?;
-    let compiled = compile::compile(&model, &name, &arguments.compile.settings, None)?;
-    Ok(report(&compiled.plan, arguments))
+    let mut plan = compile::compile(&model, &name, &arguments.compile.settings, None)?.plan;
+    let network = Network {
+        round_trip: arguments.rtt.0,
+        bytes_per_second: arguments.bandwidth.bytes_per_second,
+    };
+    compile::choose_protocols(&mut plan, &arguments.compile.settings, network, arguments.batch);
+    Ok(report(&plan, arguments, network))
 }
 
-fn report(plan: &Plan, arguments: &PlanArguments) -> PlanReport {
+fn report(plan: &Plan, arguments: &PlanArguments, network: Network) -> PlanReport {
     let cost = plan.cost(arguments.batch);
     let total = cost.total();
     let memory = plan.memory(arguments.batch);
-    let rtt = arguments.rtt.0;
-    let network = Network {
-        round_trip: rtt,
-        bytes_per_second: arguments.bandwidth.bytes_per_second,
-    };
+    let rtt = network.round_trip;
     let prediction = cost.predict(network, plan.ring());
     let inputs = plan.inputs.iter().map(|input| PortReport {
         name: input.name.clone(),
@@ -132,8 +149,42 @@ fn report(plan: &Plan, arguments: &PlanArguments) -> PlanReport {
             rounds_ms: f64::from(total.rounds) * rtt.as_secs_f64() / 2.0 * 1e3,
             online_ms: prediction.online.as_secs_f64() * 1e3,
             dealing_ms: prediction.dealing.as_secs_f64() * 1e3,
+            pooled_ms: prediction.pooled.as_secs_f64() * 1e3,
         },
+        alternatives: alternatives(plan, arguments.batch, network),
     }
+}
+
+/// The same plan by time, with and without a pool, by rounds and by bytes.
+fn alternatives(plan: &Plan, batch: u32, network: Network) -> Vec<AlternativeReport> {
+    let by_time = |is_dealt_before| Preference::Time {
+        network,
+        is_dealt_before,
+    };
+    let preferences = [
+        ("auto", by_time(false)),
+        ("auto with a pool", by_time(true)),
+        ("latency", Preference::Latency),
+        ("traffic", Preference::Traffic),
+    ];
+    let alternative = |(prefer, preference)| {
+        let mut plan = plan.clone();
+        choose_variants(&mut plan, batch, preference);
+        let cost = plan.cost(batch);
+        let (total, prediction) = (cost.total(), cost.predict(network, plan.ring()));
+        AlternativeReport {
+            prefer,
+            rounds: total.rounds,
+            online_bytes: OnlineBytes {
+                e0_to_e1: total.e0_to_e1,
+                e1_to_e0: total.e1_to_e0,
+            },
+            dealt_bytes: total.dealt,
+            online_ms: prediction.online.as_secs_f64() * 1e3,
+            pooled_ms: prediction.pooled.as_secs_f64() * 1e3,
+        }
+    };
+    preferences.map(alternative).into()
 }
 
 fn layer(step: &Step, cost: &StepCost) -> LayerReport {
@@ -145,6 +196,7 @@ fn layer(step: &Step, cost: &StepCost) -> LayerReport {
     LayerReport {
         source: step.source.clone(),
         operation: step.op.name(),
+        variant: step.op.variant().map(Variant::name),
         shape: step.value.shape.clone(),
         fraction_bits: step.value.fraction_bits,
         bound_bits: bits,
@@ -159,11 +211,38 @@ fn layer(step: &Step, cost: &StepCost) -> LayerReport {
     }
 }
 
+impl PlanReport {
+    fn alternatives_text(&self) -> String {
+        let mut table = Table::new(&[
+            "prefer",
+            "rounds",
+            "E0 to E1",
+            "E1 to E0",
+            "dealt",
+            "online",
+            "with a pool",
+        ]);
+        for alternative in &self.alternatives {
+            table.row([
+                alternative.prefer.to_owned(),
+                alternative.rounds.to_string(),
+                bytes(alternative.online_bytes.e0_to_e1),
+                bytes(alternative.online_bytes.e1_to_e0),
+                bytes(alternative.dealt_bytes),
+                milliseconds(alternative.online_ms),
+                milliseconds(alternative.pooled_ms),
+            ]);
+        }
+        table.text()
+    }
+}
+
 impl Report for PlanReport {
     fn text(&self) -> String {
         let mut table = Table::new(&[
             "layer",
             "operation",
+            "protocol",
             "shape",
             "fraction",
             "bound",
@@ -180,6 +259,7 @@ impl Report for PlanReport {
             table.row([
                 layer.source.clone(),
                 layer.operation.to_owned(),
+                layer.variant.unwrap_or_default().to_owned(),
                 shape_text(&layer.shape),
                 layer.fraction_bits.to_string(),
                 bound,
@@ -191,6 +271,7 @@ impl Report for PlanReport {
         }
         table.row([
             "total".to_owned(),
+            String::new(),
             String::new(),
             String::new(),
             String::new(),
@@ -216,7 +297,7 @@ impl Report for PlanReport {
             "{}  digest {}\nring Z_2^{}  batch {}\ninputs   {}\noutputs  {}\n\n{}\n\
              Bytes are payload bytes in one direction. Each party sends {} of results towards the client, with no further round.\n\
              memory of a party: model {}, session {}\n\
-             predicted at {} round trip and {:.0} Mbit/s: {} online ({} of it rounds), dealing {} at the same time\n",
+             predicted at {} round trip and {:.0} Mbit/s: {} online ({} of it rounds), dealing {} at the same time; {} where a pool has dealt before\n\n{}",
             self.model,
             self.digest,
             self.ring_bits,
@@ -232,6 +313,8 @@ impl Report for PlanReport {
             milliseconds(predicted.online_ms),
             milliseconds(predicted.rounds_ms),
             milliseconds(predicted.dealing_ms),
+            milliseconds(predicted.pooled_ms),
+            self.alternatives_text(),
         )
     }
 }

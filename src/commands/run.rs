@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::arguments::RunArguments;
+use crate::batches;
 use crate::commands::save_outputs;
 use crate::compare::compare;
 use crate::compile;
@@ -25,7 +26,14 @@ pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
     let name = compile::name(&arguments.compile);
     let model = compile::read(&arguments.compile)?;
     let inputs = files::read_in_order(INPUT, &arguments.input, &compile::input_names(&model))?;
-    let compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
+    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
+    let batch = batches::samples(&compiled.plan.inputs, &inputs) as u32;
+    compile::choose_protocols(
+        &mut compiled.plan,
+        &arguments.compile.settings,
+        compile::ONE_MACHINE,
+        batch,
+    );
     // What the parties would refuse is refused before they are started.
     compiled.plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;

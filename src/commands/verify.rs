@@ -4,6 +4,7 @@ use serde::Serialize;
 use tercet_plan::Array;
 
 use crate::arguments::{Format, VerifyArguments};
+use crate::batches;
 use crate::compare::{Comparison, as_revealed, compare};
 use crate::compile;
 use crate::exit::{ExitCode, Failure};
@@ -68,7 +69,14 @@ fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
     let name = compile::name(&arguments.compile);
     let model = compile::read(&arguments.compile)?;
     let inputs = files::read_in_order(INPUT, &arguments.input, &compile::input_names(&model))?;
-    let compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
+    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
+    let batch = batches::samples(&compiled.plan.inputs, &inputs) as u32;
+    compile::choose_protocols(
+        &mut compiled.plan,
+        &arguments.compile.settings,
+        compile::ONE_MACHINE,
+        batch,
+    );
     let plan = &compiled.plan;
     let encoded = plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;

@@ -20,5 +20,6 @@ mod translate;
 pub use compile::{Agreement, Compiled, compile};
 pub use error::{ImportError, UnsupportedNode};
 pub use options::{DEFAULT_MARGIN_BITS, Options, Reveal, RingChoice};
+pub use planner::variants::{Preference, choose_variants};
 pub use read::{Model, Port};
 pub use reference::FloatReference;

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use tercet_import::{Compiled, Model};
 use tercet_plan::Array;
+use tercet_plan::cost::Network;
 use tercet_relay::{Path, Traffic};
 
 use crate::arguments::BenchArguments;
@@ -37,7 +38,7 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
     let name = compile::name(&arguments.compile);
     let model = compile::read(&arguments.compile)?;
     let samples = files::read_in_order(INPUT, &arguments.input, &compile::input_names(&model))?;
-    let compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&samples))?;
+    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&samples))?;
     let inputs = match arguments.batch {
         Some(batch) => batches::cycle(&compiled.plan.inputs, &samples, batch as usize),
         None => samples,
@@ -58,6 +59,18 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
             bits_per_second: arguments.bandwidth.map(|rate| (rate.bytes_per_second * 8.0) as u64),
         }),
     };
+    let network = setting.path.map_or(compile::ONE_MACHINE, |path| Network {
+        round_trip: path.round_trip,
+        bytes_per_second: path
+            .bits_per_second
+            .map_or(compile::ONE_MACHINE.bytes_per_second, |rate| rate as f64 / 8.0),
+    });
+    compile::choose_protocols(
+        &mut compiled.plan,
+        &arguments.compile.settings,
+        network,
+        setting.batch as u32,
+    );
     let seconds = Duration::from_secs(arguments.seconds.min(PLAINTEXT_SECONDS_MAX).into());
     let (plain, plaintext) = in_the_clear(&model, &arguments.compile.model, &inputs, setting.threads, seconds)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;

@@ -15,7 +15,7 @@ use tercet_import::Model;
 use tercet_plan::Array;
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::arguments::{CompileSettings, DemoArguments, Ring};
+use crate::arguments::{CompileSettings, DemoArguments, Prefer, Ring};
 use crate::compare::{compare, labels};
 use crate::compile;
 use crate::deployment::{COORDINATOR, Deployment, Settings};
@@ -38,6 +38,8 @@ const SETTINGS: CompileSettings = CompileSettings {
     ring: Ring::Auto,
     reveal: None,
     margin_bits: None,
+    prefer: Prefer::Auto,
+    expect_pool: false,
 };
 /// Between two looks whether the processes still run.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -161,7 +163,8 @@ fn show(bundle: &Bundle, deployment: &Deployment, connection: &Connection) -> Re
     let inputs = [bundle.inputs()?];
     let truth = bundle.labels()?;
     let model = Model::from_bytes(name, bundle.model).map_err(compile::failure)?;
-    let compiled = compile::compile(&model, name, &SETTINGS, Some(&inputs))?;
+    let mut compiled = compile::compile(&model, name, &SETTINGS, Some(&inputs))?;
+    compile::choose_protocols(&mut compiled.plan, &SETTINGS, compile::ONE_MACHINE, 1);
     let served = {
         let _progress = Progress::start(format!("sharing {name} with the three parties"));
         connection.deploy(name, &compiled.plan, &compiled.parameters)?;
