@@ -33,6 +33,10 @@ fn unpack_on<R: Ring>(tier: Tier, bits: u32, bytes: &[u8], elements: &mut [R]) {
 macro_rules! groups {
     ($pack:ident, $unpack:ident, $word:ty, $pack_wide:ident, $unpack_wide:ident) => {
         /// Packs some of the first groups; gives their number.
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            allow(unused_variables, reason = "no tier packs groups")
+        )]
         pub(super) fn $pack(tier: Tier, bits: u32, groups: &[[$word; GROUP]], bytes: &mut [u8]) -> usize {
             match tier {
                 #[cfg(target_arch = "x86_64")]
@@ -48,6 +52,10 @@ macro_rules! groups {
         }
 
         /// Unpacks some of the first groups; gives their number.
+        #[cfg_attr(
+            not(target_arch = "x86_64"),
+            allow(unused_variables, reason = "no tier packs groups")
+        )]
         pub(super) fn $unpack(tier: Tier, bits: u32, bytes: &[u8], groups: &mut [[$word; GROUP]]) -> usize {
             match tier {
                 #[cfg(target_arch = "x86_64")]
