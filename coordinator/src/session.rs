@@ -7,7 +7,8 @@ use tercet_wire::{Done, Failure, Fault, Opaque};
 ///
 /// ```text
 /// Running ── three results ──► Finished (answered)
-///    │ a party fails, and blames another ──► Suspecting ─┐ that party's word, or its time is up
+///    │ a party fails, and blames another ──► Suspecting ─┐ that party's word, or its time is up; if it blames
+///    │                                         └ Tracing ┤ the third, that one's word, or its time is up
 ///    │ any other failure, nobody waits                   ▼
 ///    └──────────────────────────────────────────────► Draining ── last party's word ──► Finished
 /// ```
@@ -21,6 +22,15 @@ pub enum State {
         failure: Failure,
         /// Who was blamed.
         suspect: PartyId,
+        /// Who has ended the session.
+        ended: [bool; 3],
+    },
+    /// The blamed party blamed the third one in its turn, which has not been heard.
+    Tracing {
+        /// What was said first.
+        first: Failure,
+        /// What the first one that was blamed said.
+        excuse: Failure,
         /// Who has ended the session.
         ended: [bool; 3],
     },
@@ -134,15 +144,38 @@ impl State {
                         vec![],
                     );
                 }
-                let told = match result {
+                match result {
+                    Err(own) if own.party == Some(suspect) || own.fault != Fault::Peer => {
+                        drain(ended, vec![Action::Fail(own)])
+                    }
+                    // It left because of a third one. If that one says nothing, it is lost, and took the suspect along.
+                    Err(excuse) if excuse.party.is_some_and(|third| !ended[third.index()]) => (
+                        State::Tracing {
+                            first: failure,
+                            excuse,
+                            ended,
+                        },
+                        vec![],
+                    ),
                     // Told to stop because of its peers, it has nothing to add.
-                    Err(own) if own.party == Some(suspect) || own.fault != Fault::Peer => own,
-                    Err(_) | Ok(_) => failure,
-                };
-                drain(ended, vec![Action::Fail(told)])
+                    Err(_) | Ok(_) => drain(ended, vec![Action::Fail(failure)]),
+                }
             }
             (State::Suspecting { failure, ended, .. }, Event::TimeUp) => drain(ended, vec![Action::Fail(failure)]),
             (State::Suspecting { ended, .. }, Event::Abandoned) => drain(ended, vec![]),
+
+            // Two have ended it by now, so this is the third.
+            (State::Tracing { first, mut ended, .. }, Event::Ended { party, result }) => {
+                ended[party.index()] = true;
+                let told = match result {
+                    Err(own) if own.party == Some(party) => own,
+                    // It lives, so the excuse was none.
+                    Err(_) | Ok(_) => first,
+                };
+                drain(ended, vec![Action::Fail(told)])
+            }
+            (State::Tracing { excuse, ended, .. }, Event::TimeUp) => drain(ended, vec![Action::Fail(excuse)]),
+            (State::Tracing { ended, .. }, Event::Abandoned) => drain(ended, vec![]),
 
             (State::Draining { mut ended }, Event::Ended { party, .. }) => {
                 ended[party.index()] = true;
@@ -285,6 +318,28 @@ mod tests {
         let excuse = failure(Fault::Peer, Some(FIRST), "client-proxy ended the session");
         let (_, actions) = play([failed(FIRST, &blame), failed(SECOND, &excuse)]);
         assert_eq!(actions, [Action::Cancel, Action::Fail(blame)]);
+    }
+
+    #[test]
+    fn blame_is_traced_to_the_party_that_is_silent() {
+        let blame = failure(Fault::Peer, Some(SECOND), "cloud left");
+        let excuse = failure(Fault::Peer, Some(THIRD), "auditor left");
+        let traced = || [failed(FIRST, &blame), failed(SECOND, &excuse)];
+        assert_eq!(play(traced()).1, [Action::Cancel], "the third one has its say");
+        let (state, actions) = play(traced().into_iter().chain([Event::TimeUp]));
+        assert_eq!(actions[1..], [Action::Fail(excuse.clone())]);
+        assert_eq!(
+            state,
+            State::Draining {
+                ended: [true, true, false]
+            }
+        );
+        let lost = failure(Fault::Peer, Some(THIRD), "auditor can't be reached");
+        let (_, actions) = play(traced().into_iter().chain([failed(THIRD, &lost)]));
+        assert_eq!(actions[1..], [Action::Fail(lost), Action::Release]);
+        let alive = failure(Fault::Peer, Some(FIRST), "client-proxy left");
+        let (_, actions) = play(traced().into_iter().chain([failed(THIRD, &alive)]));
+        assert_eq!(actions[1..], [Action::Fail(blame.clone()), Action::Release]);
     }
 
     #[test]

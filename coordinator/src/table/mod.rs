@@ -243,7 +243,7 @@ impl Table {
             }
         }
         session.suspect_until = match &state {
-            State::Suspecting { .. } => session
+            State::Suspecting { .. } | State::Tracing { .. } => session
                 .suspect_until
                 .or_else(|| Some(self.suspect_until(now, &session))),
             State::Running(_) | State::Draining { .. } | State::Finished => None,
