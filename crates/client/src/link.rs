@@ -62,11 +62,14 @@ impl Link {
         time: Duration,
     ) -> Result<ClientReply, ClientError> {
         let asking = async {
+            // Made before the connection is: sealing a large model takes seconds, in which nothing would keep a connection alive.
+            let message = encode(&request()?);
             let (connection, stood) = self.connection().await?;
-            match exchange(&connection, encode(&request()?), reply_bytes_max).await {
+            match exchange(&connection, message, reply_bytes_max).await {
                 Err(NetError::PeerLost { .. } | NetError::ClosedByPeer { .. }) if stood => {
+                    let message = encode(&request()?);
                     let (connection, _) = self.connection().await?;
-                    exchange(&connection, encode(&request()?), reply_bytes_max).await
+                    exchange(&connection, message, reply_bytes_max).await
                 }
                 exchanged => exchanged,
             }
