@@ -46,9 +46,9 @@ impl Filler {
         self.pool.is_on()
     }
 
-    /// When there may be something to do that there is not now.
-    pub fn next_change(&self) -> Option<Instant> {
-        self.pool.next_change()
+    /// When there may be something to do that there is not at `now`.
+    pub fn next_change(&self, now: Instant) -> Option<Instant> {
+        self.pool.next_change(now)
     }
 
     /// The prepared session that a query gets, if one is there.

@@ -75,10 +75,11 @@ impl<S> Pool<S> {
             .min_by_key(|model| self.count(model))
     }
 
-    /// When [`Pool::wanted`] may want what it does not want now, or something expires.
-    pub fn next_change(&self) -> Option<Instant> {
+    /// When next, after `now`, [`Pool::wanted`] may want what it does not want now, or something expires.
+    pub fn next_change(&self, now: Instant) -> Option<Instant> {
         let expiries = self.ready.values().flatten().map(|ready| ready.expires);
-        expiries.chain(self.retry_at.values().copied()).min()
+        let changes = expiries.chain(self.retry_at.values().copied());
+        changes.filter(|&at| at > now).min()
     }
 
     /// A session is being prepared.
@@ -250,7 +251,12 @@ mod tests {
         assert!(pool.failed(now, SessionId([1; 16])));
         assert_eq!(pool.wanted(now, &served), Some(&served[1]));
         assert_eq!(pool.wanted(now, &served[..1]), None);
-        assert_eq!(pool.next_change(), Some(now + RETRY_WAIT));
+        assert_eq!(pool.next_change(now), Some(now + RETRY_WAIT));
+        assert_eq!(
+            pool.next_change(now + RETRY_WAIT),
+            None,
+            "what is past is no reason to look again"
+        );
         assert_eq!(pool.wanted(now + RETRY_WAIT, &served), Some(&served[0]));
     }
 
@@ -261,7 +267,7 @@ mod tests {
         add(&mut pool, now, &a, 1);
         add(&mut pool, now + Duration::from_secs(10), &a, 2);
         let later = now + config().age;
-        assert_eq!(pool.next_change(), Some(later));
+        assert_eq!(pool.next_change(now), Some(later));
         assert_eq!(
             pool.take(later, &a, 4).map(|ready| ready.kept),
             Some(2),

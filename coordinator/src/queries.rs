@@ -189,8 +189,9 @@ impl Queries {
         self.filling = Some(context.run_later(QUIET_TIME, |queries, context| {
             let snapshot = queries.nodes.borrow().clone();
             queries.filler.fill(&snapshot, &context.address());
-            let until = queries.filler.next_change();
-            let wait = until.map_or(POOL_CHECK_TIME, |at| at.saturating_duration_since(Instant::now()));
+            let now = Instant::now();
+            let until = queries.filler.next_change(now);
+            let wait = until.map_or(POOL_CHECK_TIME, |at| at - now);
             queries.filling = Some(context.run_later(wait.min(POOL_CHECK_TIME), Self::fill_later));
         }));
     }
