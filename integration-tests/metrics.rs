@@ -27,8 +27,15 @@ const OF_NODES: &[Metric] = &[
     names::PLAN_ROUNDS,
     names::PLAN_ONLINE_BYTES,
     names::PLAN_DEALT_BYTES,
+    names::PREPARED_BYTES,
 ];
-const OF_THE_COORDINATOR: &[Metric] = &[names::QUERIES, names::QUERY_DURATION, names::SESSION_QUERIES];
+const OF_THE_COORDINATOR: &[Metric] = &[
+    names::QUERIES,
+    names::QUERY_DURATION,
+    names::SESSION_QUERIES,
+    names::PREPARED_TARGET,
+    names::POOL_QUERIES,
+];
 
 /// A deployment after traffic: what each process serves, and the reports of the queries.
 fn after_traffic() -> (BTreeMap<&'static str, Scrape>, Vec<Value>) {

@@ -49,7 +49,11 @@ impl TransportConfig {
         let mtu = check.number("mtu", file.mtu, MTU);
         let window = check.number("window_bytes", file.window_bytes, WINDOW_BYTES);
         let idle = check.number("idle_seconds", file.idle_seconds, IDLE_SECONDS);
-        let keep_alive = check.number("keep_alive_milliseconds", file.keep_alive_milliseconds, KEEP_ALIVE_MILLISECONDS);
+        let keep_alive = check.number(
+            "keep_alive_milliseconds",
+            file.keep_alive_milliseconds,
+            KEEP_ALIVE_MILLISECONDS,
+        );
         let (idle, keep_alive) = (idle?, keep_alive?);
         if keep_alive * 2 > idle * 1000 {
             check.fault(

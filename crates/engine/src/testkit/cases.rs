@@ -65,6 +65,7 @@ impl Case {
                 e0_to_e1: first[index].online_sent,
                 e1_to_e0: second[index].online_sent,
                 dealt: dealer[index].dealt_sent,
+                dealt_work: declared.dealt_work,
                 multiply_adds: declared.multiply_adds,
             };
             assert_eq!(metered, declared, "{}: step {index}", self.name);

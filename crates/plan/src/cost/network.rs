@@ -27,9 +27,9 @@ pub struct Prediction {
 /// Multiply-adds a second that one core sustains on the 32-bit ring with 512-bit vectors, and half as many on the wider ring.
 const MULTIPLY_ADDS_PER_SECOND: f64 = 36e9;
 
-/// Dealt bytes a second that an evaluator's core works into the values they are for: in all variants and rings between 1.1 and 2.1 GB/s for a ReLU
+/// Dealt bytes a second of the balanced protocols that an evaluator's core works into the values they are for
 /// (`cargo bench -p tercet-engine --bench relu`).
-const DEALT_BYTES_PER_SECOND: f64 = 1.5e9;
+const DEALT_BYTES_PER_SECOND: f64 = 2.1e9;
 
 /// What a round takes beside the way of its message: waking up, encryption, frames.
 const ROUND_SECONDS: f64 = 40e-6;
@@ -38,7 +38,7 @@ impl PlanCost {
     /// Predicts a session by the model
     ///
     /// ```text
-    /// online of a step = rounds * (round_trip / 2 + 40 us) + larger direction's bytes / bandwidth + multiply-adds / rate + dealt bytes / rate
+    /// online of a step = rounds * (round_trip / 2 + 40 us) + larger direction's bytes / bandwidth + multiply-adds / rate + dealt work / rate
     /// dealt up to it   =           round_trip / 2          + dealt bytes of all steps up to it / bandwidth
     /// ```
     ///
@@ -75,7 +75,7 @@ impl StepCost {
         f64::from(self.rounds) * round
             + self.e0_to_e1.max(self.e1_to_e0) as f64 / network.bytes_per_second
             + self.multiply_adds as f64 / rate
-            + self.dealt as f64 / DEALT_BYTES_PER_SECOND
+            + self.dealt_work as f64 / DEALT_BYTES_PER_SECOND
     }
 }
 

@@ -13,6 +13,8 @@ pub struct StepCost {
     pub e1_to_e0: u64,
     /// Bytes from the dealer to evaluator 1, independent of the input.
     pub dealt: u64,
+    /// What an evaluator has to do with the dealt bytes, in bytes of the balanced protocols that would take it as long.
+    pub dealt_work: u64,
     /// Ring multiply-adds of one evaluator that depend on the input.
     pub multiply_adds: u64,
 }
@@ -25,6 +27,7 @@ impl StepCost {
             e0_to_e1: online_each_way,
             e1_to_e0: online_each_way,
             dealt,
+            dealt_work: dealt,
             multiply_adds: 0,
         }
     }
@@ -39,6 +42,7 @@ impl Add for StepCost {
             e0_to_e1: self.e0_to_e1.saturating_add(other.e0_to_e1),
             e1_to_e0: self.e1_to_e0.saturating_add(other.e1_to_e0),
             dealt: self.dealt.saturating_add(other.dealt),
+            dealt_work: self.dealt_work.saturating_add(other.dealt_work),
             multiply_adds: self.multiply_adds.saturating_add(other.multiply_adds),
         }
     }
