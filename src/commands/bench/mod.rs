@@ -65,12 +65,9 @@ pub fn run(arguments: &BenchArguments) -> Result<BenchReport, Failure> {
             .bits_per_second
             .map_or(compile::ONE_MACHINE.bytes_per_second, |rate| rate as f64 / 8.0),
     });
-    compile::choose_protocols(
-        &mut compiled.plan,
-        &arguments.compile.settings,
-        network,
-        setting.batch as u32,
-    );
+    let mut settings = arguments.compile.settings.clone();
+    settings.expect_pool |= setting.pool;
+    compile::choose_protocols(&mut compiled.plan, &settings, network, setting.batch as u32);
     let seconds = Duration::from_secs(arguments.seconds.min(PLAINTEXT_SECONDS_MAX).into());
     let (plain, plaintext) = in_the_clear(&model, &arguments.compile.model, &inputs, setting.threads, seconds)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
