@@ -8,6 +8,7 @@ mod failures;
 mod golden;
 mod harness;
 mod identities;
+mod inference_clients;
 mod metrics;
 mod misbehaviour;
 mod pool;

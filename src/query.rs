@@ -3,12 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tercet_client::{Answer, Cause, Client, ClientError, ClientSettings, Description};
-use tercet_config::{ClientConfig, TransportConfig};
+use tercet_client::{Answer, Cause, Client, ClientError, ClientSettings, Description, SettingsError};
+use tercet_config::ClientConfig;
 use tercet_ids::{PartyId, PlanDigest, Role, Roles};
-use tercet_net::{Fingerprint, Identity, TransportSettings};
 use tercet_plan::{Array, Parameters, Plan};
-use tercet_sharing::SealingPublicKey;
 use tercet_wire::PartyReport;
 use tokio::runtime::Runtime;
 use tokio::task::JoinSet;
@@ -314,36 +312,12 @@ fn spread(answered: &[Answered], time: impl Fn(&Times) -> Duration) -> Option<Sp
 }
 
 fn settings(config: &ClientConfig) -> Result<ClientSettings, Failure> {
-    let configuration = |reason: String| Failure::new(ExitCode::Configuration, reason);
-    let coordinator = &config.coordinator;
-    let coordinator_address = coordinator.address.resolve().map_err(|reason| {
-        let address = &coordinator.address;
-        Failure::new(
-            ExitCode::Unreachable,
-            format!("cannot find the coordinator at {address}: {reason}; check coordinator.address"),
-        )
-    })?;
-    let identity = Identity::load(&config.identity.certificate, &config.identity.private_key);
-    let TransportConfig {
-        mtu,
-        window_bytes,
-        idle,
-        keep_alive,
-    } = config.transport;
-    let transport = TransportSettings {
-        mtu,
-        stream_window_bytes: window_bytes,
-        idle,
-        keep_alive,
-        ..TransportSettings::default()
-    };
-    Ok(ClientSettings {
-        coordinator_address,
-        coordinator: Fingerprint(coordinator.certificate_sha256.0),
-        identity: identity.map_err(|error| configuration(error.to_string()))?,
-        sealing_keys: config.sealing_keys.map(|key| SealingPublicKey(key.0)),
-        pinned: config.pinned.clone(),
-        transport,
+    ClientSettings::from_config(config).map_err(|error| {
+        let code = match error {
+            SettingsError::Resolve { .. } => ExitCode::Unreachable,
+            SettingsError::Identity(_) => ExitCode::Configuration,
+        };
+        Failure::new(code, error)
     })
 }
 

@@ -1,3 +1,4 @@
+use tercet_gateway::StartError;
 use tercet_net::{IdentityError, NetError, RepeatedFingerprint};
 use tercet_telemetry::TelemetryError;
 
@@ -24,6 +25,9 @@ pub enum NodeError {
     /// The endpoint of metrics.
     #[error(transparent)]
     Telemetry(#[from] TelemetryError),
+    /// What ordinary inference clients ask.
+    #[error(transparent)]
+    Gateway(#[from] StartError),
     /// The operating system refuses threads or signals.
     #[error("the operating system refuses what a node needs ({0}): raise its limits for this process")]
     System(#[from] std::io::Error),

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use actix::{Actor, Addr, Arbiter, System};
-use tercet_config::{NodeConfig, TransportConfig};
+use tercet_config::{GatewayConfig, NodeConfig, TransportConfig};
+use tercet_gateway::{Gateway, GatewaySettings};
 use tercet_net::{
     CloseReason, Dialer, Endpoint, Fingerprint, Identity, Peer, PeerName, TransportSettings, TrustedPeers, Underway,
 };
@@ -58,6 +59,7 @@ async fn supervise(config: NodeConfig) -> Result<(), NodeError> {
     let readiness = Readiness::starting();
     let http = serve(config.metrics_listen, registry, readiness.clone())?;
     tracing::info!(address = %http.address(), "serving metrics");
+    let gateway = config.gateway.as_ref().map(start_gateway).transpose()?;
 
     // The ring's kernels share these threads. In a process that has several nodes the first one's number stands.
     let _ = rayon::ThreadPoolBuilder::new()
@@ -95,6 +97,10 @@ async fn supervise(config: NodeConfig) -> Result<(), NodeError> {
         _ = ended => return Err(NodeError::Defect("the network thread ended by itself")),
     }
     readiness.not_ready("stopping");
+    if let Some(gateway) = gateway {
+        // Before this node refuses sessions, which its queries need.
+        gateway.stop().await;
+    }
     drain(&running.sessions).await;
     // The last results may still be on their way to the coordinator.
     let _ = timeout(SHUTDOWN_TIME_MAX, running.underway.ended()).await;
@@ -105,6 +111,14 @@ async fn supervise(config: NodeConfig) -> Result<(), NodeError> {
     http.stop().await;
     tracing::info!("stopped");
     Ok(())
+}
+
+/// Starts the gateway of a client proxy's node. It asks the coordinator like any other client, and shares nothing with the node but the
+/// process: plaintext is its own.
+fn start_gateway(config: &GatewayConfig) -> Result<Gateway, NodeError> {
+    let gateway = tercet_gateway::start(GatewaySettings::from_config(config)?)?;
+    tracing::info!(address = %gateway.address(), "serving inference");
+    Ok(gateway)
 }
 
 /// Lets the sessions under way finish, and cancels those that take too long.

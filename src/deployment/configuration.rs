@@ -29,6 +29,9 @@ pub struct Layout {
     listen: Vec<SocketAddr>,
     /// TCP addresses likewise.
     metrics: Vec<SocketAddr>,
+    /// Where ordinary inference clients ask.
+    gateway: SocketAddr,
+    gateway_grpc: SocketAddr,
     parties: Vec<Keys>,
     coordinator: Keys,
     client: Keys,
@@ -41,11 +44,15 @@ impl Layout {
         let keys = directory.join("keys");
         let parties = PartyId::ALL.map(|party| make_party(&keys.join(party.name()), party.name()));
         let listen = free_udp(4)?;
+        let mut metrics = free_tcp(6)?;
+        let (gateway, gateway_grpc) = (metrics.remove(5), metrics.remove(4));
         let layout = Layout {
             directory: directory.to_owned(),
             wide_area: settings.path.map(|path| WideArea::start(path, &listen)).transpose()?,
             listen,
-            metrics: free_tcp(4)?,
+            metrics,
+            gateway,
+            gateway_grpc,
             parties: parties.into_iter().collect::<Result<_, _>>()?,
             coordinator: make_identity(&keys.join("coordinator"), "coordinator")?,
             client: make_identity(&keys.join("client"), "client")?,
@@ -88,6 +95,16 @@ impl Layout {
         self.wide_area.as_ref()
     }
 
+    /// Where ordinary inference clients ask.
+    pub fn gateway(&self) -> SocketAddr {
+        self.gateway
+    }
+
+    /// The same over gRPC.
+    pub fn gateway_grpc(&self) -> SocketAddr {
+        self.gateway_grpc
+    }
+
     fn write(&self, name: &str, text: &str) -> Result<(), Failure> {
         let path = self.config(name);
         fs::write(&path, text).map_err(|reason| {
@@ -100,6 +117,13 @@ impl Layout {
 
     fn node_text(&self, party: PartyId, settings: &Settings) -> String {
         let i = party.index();
+        let gateway = match party {
+            PartyId::ClientProxy => format!(
+                "[gateway]\nlisten = \"{}\"\ngrpc_listen = \"{}\"\nclient = \"client.toml\"\n\n",
+                self.gateway, self.gateway_grpc
+            ),
+            PartyId::Cloud | PartyId::Auditor => String::new(),
+        };
         let threads = settings.threads.map(|threads| format!("threads = {threads}\n"));
         let prepared = settings
             .pool_batch
@@ -118,7 +142,7 @@ impl Layout {
              [identity]\ncertificate = \"keys/{party}/identity.crt\"\nprivate_key = \"keys/{party}/identity.key\"\n\
              sealing_key = \"keys/{party}/sealing.key\"\n\n\
              [storage]\ndirectory = \"models/{party}\"\n\n\
-             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{}{}",
+             [coordinator]\ncertificate_sha256 = \"{}\"\n\n{peers}{gateway}{}{}",
             self.listen[i],
             self.metrics[i],
             self.coordinator.certificate_sha256,

@@ -102,6 +102,16 @@ impl Deployment {
         self.layout.directory()
     }
 
+    /// Where ordinary inference clients ask: the gateway of the client proxy's node.
+    pub fn gateway(&self) -> SocketAddr {
+        self.layout.gateway()
+    }
+
+    /// The same over gRPC.
+    pub fn gateway_grpc(&self) -> SocketAddr {
+        self.layout.gateway_grpc()
+    }
+
     /// The configuration of the client that may ask and deploy.
     pub fn client_config_path(&self) -> PathBuf {
         self.layout.config("client")

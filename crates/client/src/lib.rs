@@ -17,4 +17,4 @@ pub use client::{Answer, Client};
 pub use description::Description;
 pub use error::{Cause, ClientError};
 pub use query::SEEN_BYTES;
-pub use settings::ClientSettings;
+pub use settings::{ClientSettings, SettingsError};

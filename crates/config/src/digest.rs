@@ -55,6 +55,10 @@ hex_bytes!(
     /// A party's public sealing key (X25519): what clients seal that party's share to. Written as 64 hex digits.
     SealingKeyBytes
 );
+hex_bytes!(
+    /// SHA-256 of a bearer token: what is kept instead of the token. Written as 64 hex digits.
+    TokenDigestBytes
+);
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,7 @@ mod coordinator;
 mod digest;
 mod error;
 mod field;
+mod gateway;
 mod identity;
 mod log;
 mod node;
@@ -26,9 +27,10 @@ pub use client::{ClientConfig, ClientFile, CoordinatorAddress};
 pub use coordinator::{
     ClientEntry, CoordinatorConfig, CoordinatorFile, CoordinatorLimits, NodeEntry, PoolConfig, QueueConfig,
 };
-pub use digest::{CertificateDigest, MalformedHex, SealingKeyBytes};
+pub use digest::{CertificateDigest, MalformedHex, SealingKeyBytes, TokenDigestBytes};
 pub use error::{ConfigError, Fault};
 pub use field::Field;
+pub use gateway::{CallerEntry, GatewayConfig};
 pub use identity::{ClientIdentity, NodeIdentity};
 pub use log::{LogConfig, LogFormat, LogLevel};
 pub use node::{NodeConfig, NodeFile, NodeLimits, PeerEntry};

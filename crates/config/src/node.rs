@@ -12,6 +12,7 @@ use crate::check::{Check, FileCheck};
 use crate::digest::CertificateDigest;
 use crate::error::ConfigError;
 use crate::field::{Field, UnknownKeys};
+use crate::gateway::{GatewayConfig, GatewayFile};
 use crate::identity::{IdentityFile, NodeIdentity};
 use crate::log::{LogConfig, LogFile};
 use crate::source::Source;
@@ -35,6 +36,8 @@ pub struct NodeFile {
     pub coordinator: Field<TrustedFile>,
     /// The other two parties, each under its name with an underscore: `[peers.client_proxy]`.
     pub peers: Field<BTreeMap<String, Field<PeerFile>>>,
+    /// Where ordinary inference clients ask; the client proxy's node only.
+    pub gateway: Field<GatewayFile>,
     /// What this node accepts.
     pub limits: Field<NodeLimitsFile>,
     /// How QUIC behaves.
@@ -123,6 +126,8 @@ pub struct NodeConfig {
     pub coordinator: CertificateDigest,
     /// The other two parties, in index order.
     pub peers: [PeerEntry; 2],
+    /// Where ordinary inference clients ask, if they may.
+    pub gateway: Option<GatewayConfig>,
     /// What this node accepts.
     pub limits: NodeLimits,
     /// How QUIC behaves.
@@ -206,6 +211,9 @@ impl NodeConfig {
         let mut files = FileCheck::new();
         self.identity.check_files(&mut files);
         files.directory("storage.directory", &self.storage_directory);
+        if let Some(gateway) = &self.gateway {
+            files.readable("gateway.client", &gateway.client);
+        }
         files.finish(&self.path)
     }
 }
@@ -221,6 +229,7 @@ fn read(check: &mut Check, file: NodeFile, path: &Path) -> Option<NodeConfig> {
             "storage",
             "coordinator",
             "peers",
+            "gateway",
             "limits",
             "transport",
             "log",
@@ -247,11 +256,21 @@ fn read(check: &mut Check, file: NodeFile, path: &Path) -> Option<NodeConfig> {
         certificate(check, trusted.certificate_sha256)
     });
     let peers = check.table("peers", file.peers, peer);
+    let gateway = match file.gateway {
+        Field::Absent => Some(None),
+        given => check.section("gateway", given, GatewayConfig::read).map(Some),
+    };
     let limits = check.section("limits", file.limits, NodeLimits::read);
     let transport = check.section("transport", file.transport, TransportConfig::read);
     let log = check.section("log", file.log, LogConfig::read);
 
     let party: PartyId = party?;
+    if party != PartyId::ClientProxy && gateway != Some(None) {
+        let sentence = format!(
+            "plaintext belongs in the client's own network, not to {party}; move the section to the client proxy's node"
+        );
+        check.fault("gateway", sentence);
+    }
     let peers = expect_parties(check, "peers", peers?, &party.peers(), |peer| peer.party)?;
     let coordinator = coordinator?;
     let named = peers.iter().map(|peer| (peer.party.name(), peer.certificate_sha256));
@@ -265,6 +284,7 @@ fn read(check: &mut Check, file: NodeFile, path: &Path) -> Option<NodeConfig> {
         storage_directory: storage_directory?,
         coordinator,
         peers: peers.try_into().ok()?,
+        gateway: gateway?,
         limits: limits?,
         transport: transport?,
         log: log?,

@@ -267,3 +267,59 @@ proptest! {
         }
     }
 }
+
+/// A client proxy's file with a section `[gateway]`.
+fn with_gateway(section: &str) -> Result<NodeConfig, ConfigError> {
+    let proxy = include_str!("../../../configs/loopback/client-proxy.toml");
+    NodeConfig::parse(
+        Path::new("client-proxy.toml"),
+        &format!("{proxy}\n[gateway]\n{section}"),
+        &[],
+    )
+}
+
+const TOKEN: &str = "token_sha256 = \"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\"";
+
+#[test]
+fn a_gateway_is_read_and_there_is_none_without_its_section() {
+    assert_eq!(node(NODE, &[]).unwrap().gateway, None);
+    let callers = format!("[gateway.callers.desk]\n{TOKEN}\n[gateway.callers.ward]\n{TOKEN}\nmodels = [\"triage\"]\n");
+    let section = format!("listen = \"0.0.0.0:8000\"\nclient = \"client.toml\"\n{callers}");
+    let gateway = with_gateway(&section).unwrap().gateway.unwrap();
+    assert_eq!(
+        (gateway.listen, gateway.grpc_listen),
+        ("0.0.0.0:8000".parse().unwrap(), None)
+    );
+    let models: Vec<_> = gateway
+        .callers
+        .iter()
+        .map(|caller| (caller.name.as_str(), caller.models.clone()))
+        .collect();
+    assert_eq!(models, [("desk", None), ("ward", Some(vec!["triage".to_owned()]))]);
+}
+
+#[test]
+fn a_gateway_that_others_reach_needs_callers() {
+    let section = |listen: &str, grpc: &str| {
+        format!("listen = \"{listen}\"\ngrpc_listen = \"{grpc}\"\nclient = \"client.toml\"\n")
+    };
+    assert!(with_gateway(&section("127.0.0.1:8000", "[::1]:8001")).is_ok());
+    assert_eq!(
+        keys(with_gateway(&section("0.0.0.0:8000", "127.0.0.1:8001"))),
+        ["gateway.listen"]
+    );
+    assert_eq!(
+        keys(with_gateway(&section("127.0.0.1:8000", "10.0.0.1:8001"))),
+        ["gateway.grpc_listen"]
+    );
+    assert_eq!(
+        keys(with_gateway("port = 1")),
+        ["gateway.client", "gateway.listen", "gateway.port"]
+    );
+}
+
+#[test]
+fn plaintext_stays_in_the_clients_network() {
+    let section = "\n[gateway]\nlisten = \"127.0.0.1:8000\"\nclient = \"client.toml\"\n";
+    assert_eq!(keys(node(&format!("{NODE}{section}"), &[])), ["gateway"]);
+}

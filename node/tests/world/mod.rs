@@ -105,6 +105,7 @@ impl World {
             let index = party.index();
             let identity = save(&identities[index], &sealing[index], &home);
             let config = NodeConfig {
+                gateway: None,
                 path: home.join("node.toml"),
                 party,
                 listen: addresses[index],
