@@ -49,6 +49,8 @@ pub struct Agreement {
     pub decisions: f64,
     /// The largest magnitude of a revealed number.
     pub largest: f64,
+    /// How far the closest decision of the float graph is from being another one: the lead of the largest number over the next, or the distance from zero.
+    pub lead: f64,
 }
 
 /// The plan in the ring of choice, and how it agrees with the float graph where there are samples.
@@ -67,8 +69,11 @@ pub fn search(task: &Task, ring: RingChoice) -> Result<(Lowered, Option<Agreemen
 }
 
 impl Agreement {
+    /// The decisions are the same, and would be if two numbers were off by the largest error in opposite directions: every session rounds differently.
     fn is_lossless(&self) -> bool {
-        self.decisions == 1.0 && self.largest_error <= TOLERANCE * self.largest.max(1.0)
+        self.decisions == 1.0
+            && 2.0 * self.largest_error < self.lead
+            && self.largest_error <= TOLERANCE * self.largest.max(1.0)
     }
 }
 
@@ -145,6 +150,7 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
             largest_error: f64::INFINITY,
             decisions: 0.0,
             largest: 0.0,
+            lead: 0.0,
         });
     };
     let mut revealed = vec![Vec::new(); plan.outputs.len()];
@@ -162,6 +168,7 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
         largest_error: 0.0,
         decisions: 0.0,
         largest: 0.0,
+        lead: f64::INFINITY,
     };
     let mut agreeing = vec![true; batch];
     for ((output, numbers), expected) in plan.outputs.iter().zip(&revealed).zip(task.expected) {
@@ -175,10 +182,30 @@ fn agreement(task: &Task, lowered: &Lowered, samples: &[Array]) -> Option<Agreem
             }
             let decided = |numbers| decisions(output.decode, &output.shape, numbers);
             *agrees &= decided(found) == decided(wanted);
+            result.lead = result.lead.min(lead(output.decode, &output.shape, wanted));
         }
     }
     result.decisions = agreeing.iter().filter(|&&agrees| agrees).count() as f64 / batch as f64;
     Some(result)
+}
+
+/// How far the closest of the decisions is from being another one; infinite where nothing is decided, or the decision itself is revealed.
+fn lead(decode: Decode, shape: &[u32], numbers: &[f64]) -> f64 {
+    let classes = shape.last().copied().unwrap_or(1) as usize;
+    let leads: Vec<f64> = match decode {
+        Decode::Label => vec![],
+        Decode::Sigmoid => numbers.iter().map(|x| x.abs()).collect(),
+        _ if classes > 1 => {
+            let of = |row: &[f64]| {
+                let mut sorted = row.to_vec();
+                sorted.sort_by(|a, b| b.total_cmp(a));
+                sorted[0] - sorted[1]
+            };
+            numbers.chunks_exact(classes).map(of).collect()
+        }
+        _ => vec![],
+    };
+    leads.into_iter().fold(f64::INFINITY, f64::min)
 }
 
 /// What a person would read from the numbers: the largest along the last axis, or of single numbers which are positive.
