@@ -3,12 +3,10 @@
 ask_grpc.py ADDRESS MODEL BATCH_MAX INPUT.npy EXPECTED.npy
 """
 
-import asyncio
 import sys
 
 import numpy as np
 import tritonclient.grpc as triton
-from kserve import InferenceGRPCClient, InferInput, InferRequest
 from tritonclient.utils import InferenceServerException
 
 ADDRESS, MODEL, BATCH_MAX, INPUT, EXPECTED = sys.argv[1:]
@@ -92,20 +90,4 @@ refused("DEADLINE_EXCEEDED", lambda: client.infer(MODEL, [triton_input(batch(BAT
 # Whoever was refused can ask again.
 agree(client.infer(MODEL, [good]).as_numpy(OUTPUT), answers)
 
-
-async def with_kserve():
-    asking = InferenceGRPCClient(url=ADDRESS)
-    assert await asking.is_server_live() and await asking.is_server_ready() and await asking.is_model_ready(MODEL)
-    for size in [1, 7]:
-        samples, answers = batch(size)
-        for binary in [True, False]:
-            tensor = InferInput(NAME, list(samples.shape), "FP32")
-            tensor.set_data_from_numpy(samples, binary_data=binary)
-            answer = await asking.infer(InferRequest(MODEL, [tensor]))
-            assert answer.model_name == MODEL
-            agree(answer.outputs[0].as_numpy(), answers)
-    await asking.close()
-
-
-asyncio.run(with_kserve())
 print("every answer is right")
