@@ -34,7 +34,9 @@ fn run(script: &str, address: impl Fn(&Local) -> SocketAddr) {
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("integration-tests/clients")
         .join(script);
+    // Without compiled copies of what the scripts share: they would lie among the sources.
     let output = Command::new(python)
+        .arg("-B")
         .arg(path)
         .arg(address(&local).to_string())
         .args([

@@ -1,32 +1,12 @@
-"""Unmodified inference clients ask the gateway over REST.
-
-ask_rest.py ADDRESS MODEL BATCH_MAX INPUT.npy EXPECTED.npy
-"""
+"""Unmodified inference clients ask the gateway over REST."""
 
 import asyncio
-import sys
 
 import numpy as np
 import tritonclient.http as triton
+from case import ADDRESS, BATCH_MAX, MODEL, SAMPLES, agree, batch
 from kserve import InferenceRESTClient, InferInput, InferRequest, RESTConfig
 from tritonclient.utils import InferenceServerException
-
-ADDRESS, MODEL, BATCH_MAX, INPUT, EXPECTED = sys.argv[1:]
-BATCH_MAX = int(BATCH_MAX)
-SAMPLES, ANSWERS = np.load(INPUT), np.load(EXPECTED)
-# What single precision and the plan's own scale may differ by.
-TOLERANCE = 5e-3
-
-
-def batch(size):
-    rows = np.arange(size) % len(SAMPLES)
-    return SAMPLES[rows].astype(np.float32), ANSWERS[rows]
-
-
-def agree(found, expected, tolerance=TOLERANCE):
-    assert found.shape == expected.shape, (found.shape, expected.shape)
-    error = np.abs(found.astype(np.float64) - expected).max()
-    assert error < tolerance, error
 
 
 def triton_input(array, datatype="FP32", binary=True):
