@@ -4,12 +4,43 @@ use std::time::Duration;
 
 use tercet_import::{Compiled, ImportError, Model, Options, Preference, RingChoice};
 use tercet_plan::cost::Network;
-use tercet_plan::{Array, Plan};
+use tercet_plan::{Array, Encoded, Plan};
 
 use crate::arguments::{CompileArguments, CompileSettings, Prefer, Reveal, Ring};
 use crate::exit::{ExitCode, Failure};
-use crate::files::{self, CALIBRATION};
+use crate::files::{self, CALIBRATION, INPUT};
 use crate::progress::Progress;
+
+/// A model, compiled for one query on this machine.
+pub struct OneQuery {
+    /// The model's name.
+    pub name: String,
+    /// The model as it was read.
+    pub model: Model,
+    /// What is asked, in the model's order.
+    pub inputs: Vec<Array>,
+    /// The same as integers.
+    pub encoded: Encoded,
+    /// What runs.
+    pub compiled: Compiled,
+}
+
+/// Reads a model and what it is asked, and compiles it for just that. What the parties would refuse is refused here.
+pub fn for_one_query(arguments: &CompileArguments, input: &[String]) -> Result<OneQuery, Failure> {
+    let name = name(arguments);
+    let model = read(arguments)?;
+    let inputs = files::read_in_order(INPUT, input, &input_names(&model))?;
+    let mut compiled = compile(&model, &name, &arguments.settings, Some(&inputs))?;
+    let encoded = compiled.plan.encode(&inputs).map_err(Failure::input)?;
+    choose_protocols(&mut compiled.plan, &arguments.settings, ONE_MACHINE, encoded.batch);
+    Ok(OneQuery {
+        name,
+        model,
+        inputs,
+        encoded,
+        compiled,
+    })
+}
 
 /// Reads a model.
 pub fn read(arguments: &CompileArguments) -> Result<Model, Failure> {

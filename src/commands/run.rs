@@ -3,12 +3,10 @@
 use serde::Serialize;
 
 use crate::arguments::RunArguments;
-use crate::batches;
 use crate::commands::save_outputs;
 use crate::compare::compare;
-use crate::compile;
+use crate::compile::{self, OneQuery};
 use crate::exit::Failure;
-use crate::files::{self, INPUT};
 use crate::local::ask_locally;
 use crate::output::Report;
 use crate::reference;
@@ -23,19 +21,13 @@ pub struct RunReport {
 
 /// Compiles a model, deploys it on this machine, and asks it.
 pub fn run(arguments: &RunArguments) -> Result<RunReport, Failure> {
-    let name = compile::name(&arguments.compile);
-    let model = compile::read(&arguments.compile)?;
-    let inputs = files::read_in_order(INPUT, &arguments.input, &compile::input_names(&model))?;
-    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
-    let batch = batches::samples(&compiled.plan.inputs, &inputs) as u32;
-    compile::choose_protocols(
-        &mut compiled.plan,
-        &arguments.compile.settings,
-        compile::ONE_MACHINE,
-        batch,
-    );
-    // What the parties would refuse is refused before they are started.
-    compiled.plan.encode(&inputs).map_err(Failure::input)?;
+    let OneQuery {
+        name,
+        model,
+        inputs,
+        compiled,
+        ..
+    } = compile::for_one_query(&arguments.compile, &arguments.input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain)?;

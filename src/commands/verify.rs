@@ -4,11 +4,9 @@ use serde::Serialize;
 use tercet_plan::Array;
 
 use crate::arguments::{Format, VerifyArguments};
-use crate::batches;
 use crate::compare::{Comparison, as_revealed, compare};
-use crate::compile;
+use crate::compile::{self, OneQuery};
 use crate::exit::{ExitCode, Failure};
-use crate::files::{self, INPUT};
 use crate::layers::{LayerError, LayerExcess, integer_run};
 use crate::local::ask_locally;
 use crate::output::{Report, present};
@@ -66,19 +64,14 @@ pub fn run(arguments: &VerifyArguments, format: Format) -> Result<(), Failure> {
 }
 
 fn verify(arguments: &VerifyArguments) -> Result<VerifyReport, Failure> {
-    let name = compile::name(&arguments.compile);
-    let model = compile::read(&arguments.compile)?;
-    let inputs = files::read_in_order(INPUT, &arguments.input, &compile::input_names(&model))?;
-    let mut compiled = compile::compile(&model, &name, &arguments.compile.settings, Some(&inputs))?;
-    let batch = batches::samples(&compiled.plan.inputs, &inputs) as u32;
-    compile::choose_protocols(
-        &mut compiled.plan,
-        &arguments.compile.settings,
-        compile::ONE_MACHINE,
-        batch,
-    );
+    let OneQuery {
+        name,
+        model,
+        inputs,
+        encoded,
+        compiled,
+    } = compile::for_one_query(&arguments.compile, &arguments.input)?;
     let plan = &compiled.plan;
-    let encoded = plan.encode(&inputs).map_err(Failure::input)?;
     let (plain, plaintext_ms) = reference::plain_run(&model, &inputs, 1)?;
     let plain = reference::revealed(&compiled, arguments.compile.settings.reveal, &inputs, plain)?;
     let expected = reference::expected(&model, &compiled.plan.outputs, &arguments.expected, plain.clone())?;
