@@ -136,15 +136,7 @@ impl Service {
         } else {
             (model, answered)
         };
-        wipe(inputs);
         Ok(response(&model, request, answered?))
-    }
-}
-
-fn wipe(inputs: Vec<tercet_plan::Array>) {
-    use zeroize::Zeroize;
-    for input in inputs {
-        input.into_data().zeroize();
     }
 }
 

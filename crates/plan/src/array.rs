@@ -1,8 +1,10 @@
 use std::fmt;
 
+use zeroize::Zeroize;
+
 /// A plaintext tensor of a client or a model's owner: row-major numbers with a shape.
 ///
-/// Its `Debug` shows the shape only: what it holds is somebody's private data.
+/// Its `Debug` shows the shape only: what it holds is somebody's private data. Wiped when dropped.
 #[derive(Clone, PartialEq)]
 pub struct Array {
     shape: Vec<usize>,
@@ -46,8 +48,14 @@ impl Array {
     }
 
     /// Gives the elements away.
-    pub fn into_data(self) -> Vec<f32> {
-        self.data
+    pub fn into_data(mut self) -> Vec<f32> {
+        std::mem::take(&mut self.data)
+    }
+}
+
+impl Drop for Array {
+    fn drop(&mut self) {
+        self.data.zeroize();
     }
 }
 
