@@ -1,31 +1,9 @@
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use sha2::{Digest, Sha256};
+use tercet_config::{CallerEntry, TokenDigestBytes};
 
 use crate::error::GatewayError;
-
-/// The SHA-256 of a bearer token: what is kept instead of the token.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct TokenDigest(pub [u8; 32]);
-
-impl TokenDigest {
-    /// That of a token.
-    pub fn of(token: &str) -> TokenDigest {
-        TokenDigest(Sha256::digest(token.as_bytes()).into())
-    }
-}
-
-/// One who may ask.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Caller {
-    /// The name it has in logs.
-    pub name: String,
-    /// How it shows who it is.
-    pub token: TokenDigest,
-    /// The models it may ask; `None` is all of them.
-    pub models: Option<BTreeSet<String>>,
-}
 
 /// Who may ask for what.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -33,7 +11,7 @@ pub enum Access {
     /// Everybody who reaches the address, which has to be one of this machine alone.
     Loopback,
     /// Those who bring a token.
-    Tokens(Vec<Caller>),
+    Tokens(Vec<CallerEntry>),
 }
 
 impl Access {
@@ -55,11 +33,11 @@ impl Access {
             scheme.eq_ignore_ascii_case("bearer").then_some(token.trim())
         });
         // Digests are compared: how long that takes tells nothing about a token.
-        let digest = TokenDigest::of(token.ok_or(GatewayError::Unauthenticated)?);
-        let caller = callers.iter().find(|caller| caller.token == digest);
+        let digest = digest_of(token.ok_or(GatewayError::Unauthenticated)?);
+        let caller = callers.iter().find(|caller| caller.token_sha256 == digest);
         let caller = caller.ok_or(GatewayError::Unauthenticated)?;
         match (&caller.models, model) {
-            (Some(models), Some(model)) if !models.contains(model) => {
+            (Some(models), Some(model)) if !models.iter().any(|allowed| allowed == model) => {
                 Err(GatewayError::Forbidden(model.chars().take(64).collect()))
             }
             _ => Ok(()),
@@ -67,14 +45,18 @@ impl Access {
     }
 }
 
+fn digest_of(token: &str) -> TokenDigestBytes {
+    TokenDigestBytes(Sha256::digest(token.as_bytes()).into())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn access() -> Access {
-        let caller = |name: &str, models: Option<&[&str]>| Caller {
+        let caller = |name: &str, models: Option<&[&str]>| CallerEntry {
             name: name.to_owned(),
-            token: TokenDigest::of(&format!("{name}-token")),
+            token_sha256: digest_of(&format!("{name}-token")),
             models: models.map(|models| models.iter().map(|model| (*model).to_owned()).collect()),
         };
         Access::Tokens(vec![caller("desk", None), caller("ward", Some(&["triage"]))])

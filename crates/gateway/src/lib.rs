@@ -14,7 +14,7 @@ mod rest;
 mod server;
 mod service;
 
-pub use access::{Access, Caller, TokenDigest};
+pub use access::Access;
 pub use error::{GatewayError, StartError};
 pub use server::{Gateway, GatewaySettings, start};
 

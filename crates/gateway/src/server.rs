@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use tokio_stream::wrappers::TcpListenerStream;
 use tonic::transport::Server;
 
-use crate::access::{Access, Caller, TokenDigest};
+use crate::access::Access;
 use crate::error::StartError;
 use crate::grpc::{Calls, GrpcInferenceServiceServer};
 use crate::limits::{CONNECTION_CALLS_MAX, CONNECTIONS_MAX, GRPC_MESSAGE_BYTES_MAX, SHUTDOWN_SECONDS_MAX};
@@ -41,19 +41,13 @@ impl GatewaySettings {
     pub fn from_config(config: &GatewayConfig) -> Result<GatewaySettings, StartError> {
         let client = ClientConfig::load(&config.client)?;
         client.check_files()?;
-        let callers = config.callers.iter().map(|caller| Caller {
-            name: caller.name.clone(),
-            token: TokenDigest(caller.token_sha256.0),
-            models: caller.models.clone().map(|models| models.into_iter().collect()),
-        });
-        let callers: Vec<Caller> = callers.collect();
         Ok(GatewaySettings {
             listen: config.listen,
             grpc_listen: config.grpc_listen,
-            access: if callers.is_empty() {
+            access: if config.callers.is_empty() {
                 Access::Loopback
             } else {
-                Access::Tokens(callers)
+                Access::Tokens(config.callers.clone())
             },
             client: ClientSettings::from_config(&client)?,
             deadline: client.deadline,
