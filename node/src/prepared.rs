@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tercet_engine::{PreparedSession, SessionSpec, prepare as prepare_engine};
-use tercet_ids::Roles;
 use tercet_net::{Cancellation, StreamWriter};
 use tercet_wire::{Done, Hello, PartyReport, Prepare, QueryPart, Run};
 use tokio::sync::OwnedSemaphorePermit;
@@ -119,11 +118,10 @@ impl Prepared {
     /// The one query of a run, if the run is of this session.
     fn query_of<'a>(&self, run: &'a Run) -> Option<&'a QueryPart> {
         let [part] = &run.queries[..] else { return None };
-        let same = |roles: Roles| roles == self.prepare.roles;
         let fits = run.session == self.prepare.session
             && run.model == self.prepare.model
             && part.batch == self.prepare.batch
-            && same(run.roles);
+            && run.roles == self.prepare.roles;
         fits.then_some(part)
     }
 }
