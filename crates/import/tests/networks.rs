@@ -3,6 +3,7 @@
 mod support;
 
 use proptest::prelude::*;
+use support::sketch::Sketch;
 use support::{Onnx, check_on, float, int, ints, samples};
 use tercet_import::RingChoice;
 
@@ -59,40 +60,20 @@ fn layer() -> impl Strategy<Value = Layer> {
 
 /// A network under construction, with the shape of its last value.
 struct Network {
-    onnx: Onnx,
+    sketch: Sketch,
     last: String,
     channels: i64,
     size: i64,
-    count: usize,
 }
 
 impl Network {
-    fn fresh(&mut self) -> String {
-        self.count += 1;
-        format!("v{}", self.count)
-    }
-
-    fn node(&mut self, operator: &str, inputs: &[&str], attributes: &[tract_onnx::pb::AttributeProto]) -> String {
-        let name = self.fresh();
-        self.onnx = self.onnx.clone().node(operator, inputs, &name, attributes);
-        name
-    }
-
     /// Small weights, so that values stay of the same size through many layers.
     fn weight(&mut self, shape: &[i64], size: f32) -> String {
-        let name = self.fresh();
-        let count = shape.iter().product::<i64>() as usize;
-        let data = support::random(self.count as u64, count, -size, size);
-        self.onnx = self.onnx.clone().constant(&name, shape, &data);
-        name
+        self.sketch.constant(shape, -size, size)
     }
 
     fn positive(&mut self, shape: &[i64]) -> String {
-        let name = self.fresh();
-        let count = shape.iter().product::<i64>() as usize;
-        let data = support::random(self.count as u64, count, 0.5, 2.0);
-        self.onnx = self.onnx.clone().constant(&name, shape, &data);
-        name
+        self.sketch.constant(shape, 0.5, 2.0)
     }
 
     fn add(&mut self, layer: Layer) {
@@ -115,7 +96,7 @@ impl Network {
                 self.channels = outputs;
                 self.size = (self.size + 2 * pad - kernel) / stride + 1;
                 let operands: Vec<&str> = [x, &weight].into_iter().chain(bias.as_deref()).collect();
-                self.node(
+                self.sketch.node(
                     "Conv",
                     &operands,
                     &[ints("pads", &[pad; 4]), ints("strides", &[stride; 2])],
@@ -123,7 +104,8 @@ impl Network {
             }
             Layer::Depthwise => {
                 let weight = self.weight(&[channels, 1, 3, 3], 0.4);
-                self.node("Conv", &[x, &weight], &[ints("pads", &[1; 4]), int("group", channels)])
+                self.sketch
+                    .node("Conv", &[x, &weight], &[ints("pads", &[1; 4]), int("group", channels)])
             }
             Layer::Normalize => {
                 let constants = [
@@ -133,20 +115,22 @@ impl Network {
                     self.positive(&[channels]),
                 ];
                 let [scale, shift, mean, variance] = constants.each_ref().map(String::as_str);
-                self.node("BatchNormalization", &[x, scale, shift, mean, variance], &[])
+                self.sketch
+                    .node("BatchNormalization", &[x, scale, shift, mean, variance], &[])
             }
-            Layer::Relu => self.node("Relu", &[x], &[]),
+            Layer::Relu => self.sketch.node("Relu", &[x], &[]),
             Layer::Clip => {
-                let (low, high) = (self.fresh(), self.fresh());
-                self.onnx = self
+                let (low, high) = (self.sketch.fresh(), self.sketch.fresh());
+                self.sketch.onnx = self
+                    .sketch
                     .onnx
                     .clone()
                     .constant(&low, &[], &[-0.5])
                     .constant(&high, &[], &[1.5]);
-                self.node("Clip", &[x, &low, &high], &[])
+                self.sketch.node("Clip", &[x, &low, &high], &[])
             }
-            Layer::Leaky => self.node("LeakyRelu", &[x], &[float("alpha", 0.1)]),
-            Layer::HardSwish => self.node("HardSwish", &[x], &[]),
+            Layer::Leaky => self.sketch.node("LeakyRelu", &[x], &[float("alpha", 0.1)]),
+            Layer::HardSwish => self.sketch.node("HardSwish", &[x], &[]),
             Layer::MaxPool { pad } => {
                 if self.size < 2 {
                     return;
@@ -157,7 +141,7 @@ impl Network {
                     ints("strides", &[2; 2]),
                     ints("pads", &[pad; 4]),
                 ];
-                self.node("MaxPool", &[x], &attributes)
+                self.sketch.node("MaxPool", &[x], &attributes)
             }
             Layer::AveragePool { include } => {
                 let attributes = [
@@ -165,50 +149,51 @@ impl Network {
                     ints("pads", &[1; 4]),
                     int("count_include_pad", i64::from(include)),
                 ];
-                self.node("AveragePool", &[x], &attributes)
+                self.sketch.node("AveragePool", &[x], &attributes)
             }
             Layer::Residual => {
                 let weight = self.weight(&[channels, channels, 1, 1], 0.5 / channels as f32);
-                let branch = self.node("Conv", &[x, &weight], &[]);
-                self.node("Add", &[x, &branch], &[])
+                let branch = self.sketch.node("Conv", &[x, &weight], &[]);
+                self.sketch.node("Add", &[x, &branch], &[])
             }
             Layer::Excite => {
-                let mean = self.node("GlobalAveragePool", &[x], &[]);
+                let mean = self.sketch.node("GlobalAveragePool", &[x], &[]);
                 let weight = self.weight(&[channels, channels, 1, 1], 1.0);
-                let score = self.node("Conv", &[&mean, &weight], &[]);
-                let gate = self.node("HardSigmoid", &[&score], &[]);
-                self.node("Mul", &[x, &gate], &[])
+                let score = self.sketch.node("Conv", &[&mean, &weight], &[]);
+                let gate = self.sketch.node("HardSigmoid", &[&score], &[]);
+                self.sketch.node("Mul", &[x, &gate], &[])
             }
             Layer::Scale => {
                 let weight = self.positive(&[channels, 1, 1]);
-                self.node("Mul", &[x, &weight], &[])
+                self.sketch.node("Mul", &[x, &weight], &[])
             }
             Layer::Square => {
-                let (low, high) = (self.fresh(), self.fresh());
-                self.onnx = self
+                let (low, high) = (self.sketch.fresh(), self.sketch.fresh());
+                self.sketch.onnx = self
+                    .sketch
                     .onnx
                     .clone()
                     .constant(&low, &[], &[-1.5])
                     .constant(&high, &[], &[1.5]);
-                let bounded = self.node("Clip", &[x, &low, &high], &[]);
-                self.node("Mul", &[&bounded, &bounded], &[])
+                let bounded = self.sketch.node("Clip", &[x, &low, &high], &[]);
+                self.sketch.node("Mul", &[&bounded, &bounded], &[])
             }
             Layer::TransposeTwice => {
-                let there = self.node("Transpose", &[x], &[ints("perm", &[0, 2, 3, 1])]);
-                let relu = self.node("Relu", &[&there], &[]);
-                self.node("Transpose", &[&relu], &[ints("perm", &[0, 3, 1, 2])])
+                let there = self.sketch.node("Transpose", &[x], &[ints("perm", &[0, 2, 3, 1])]);
+                let relu = self.sketch.node("Relu", &[&there], &[]);
+                self.sketch.node("Transpose", &[&relu], &[ints("perm", &[0, 3, 1, 2])])
             }
             Layer::SplitAndJoin => {
-                let relu = self.node("Relu", &[x], &[]);
+                let relu = self.sketch.node("Relu", &[x], &[]);
                 self.channels *= 2;
-                self.node("Concat", &[x, &relu], &[int("axis", 1)])
+                self.sketch.node("Concat", &[x, &relu], &[int("axis", 1)])
             }
         };
         if self.channels > 16 {
             // Joins must not let the network grow without end.
             let weight = self.weight(&[4, self.channels, 1, 1], 0.2);
             let last = self.last.clone();
-            self.last = self.node("Conv", &[&last, &weight], &[]);
+            self.last = self.sketch.node("Conv", &[&last, &weight], &[]);
             self.channels = 4;
         }
     }
@@ -220,25 +205,24 @@ proptest! {
     #[test]
     fn random_networks_compute_what_the_front_end_does(layers in proptest::collection::vec(layer(), 1..9), dense in any::<bool>()) {
         let mut network = Network {
-            onnx: Onnx::new(&[-1, 3, 8, 8]).opset(14),
+            sketch: Sketch::new(Onnx::new(&[-1, 3, 8, 8]).opset(14)),
             last: "x".into(),
             channels: 3,
             size: 8,
-            count: 0,
         };
         for layer in layers {
             network.add(layer);
         }
         let last = network.last.clone();
-        if dense || network.count == 0 {
-            let flat = network.node("Flatten", &[&last], &[]);
+        if dense || network.sketch.is_empty() {
+            let flat = network.sketch.node("Flatten", &[&last], &[]);
             let elements = network.channels * network.size * network.size;
             let weight = network.weight(&[elements, 4], 1.0 / (elements as f32).sqrt());
-            network.node("MatMul", &[&flat, &weight], &[]);
+            network.sketch.node("MatMul", &[&flat, &weight], &[]);
         }
         let inputs = [samples(&[3, 3, 8, 8], -1.0, 1.0)];
-        check_on(&network.onnx.model(), &inputs, RingChoice::Wide, 1e-2);
+        check_on(&network.sketch.onnx.model(), &inputs, RingChoice::Wide, 1e-2);
         // Whether the narrow ring is precise enough depends on the network; if it is taken, it is.
-        check_on(&network.onnx.model(), &inputs, RingChoice::Auto, 0.2);
+        check_on(&network.sketch.onnx.model(), &inputs, RingChoice::Auto, 0.2);
     }
 }

@@ -3,6 +3,8 @@
 // Each test binary uses a part of this.
 #![allow(dead_code)]
 
+pub mod sketch;
+
 use prost::Message;
 use tercet_import::{Compiled, FloatReference, ImportError, Model, Options, RingChoice, compile};
 use tercet_plan::{Array, oracle};
